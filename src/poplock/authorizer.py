@@ -1,0 +1,239 @@
+"""record(events) and check(query): the one object that sources, answers, maps and people share.
+
+It applies events to the table at once, so that the next question is answered by them, and collects
+what a store has to keep. It never waits: whoever needs certainty waits for the `Keeper`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from .core.addresses import Network, network_of, parse_ip
+from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
+from .core.clock import Clock, Mark, ahead_of_wall, to_wall
+from .core.events import Event, Failure
+from .core.grants import Grant, Key, Revoked
+from .core.policy import End, Give, Ignore, Policy
+from .core.table import Change, GrantTable
+from .stores import Batch, Deed, Store
+
+MANUAL = "manual"
+"""The source of grants that an operator gave by hand."""
+
+_MOST_CACHED = 65_536  # client texts whose network is remembered
+
+Listener = Callable[[Iterable[Change]], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start, for `status`."""
+
+    logins: int = 0
+    logouts: int = 0
+    failures: int = 0
+    ignored: int = 0
+    permits: int = 0
+    no_opinions: int = 0
+    unavailable: int = 0
+
+
+class Authorizer:
+    """Policy and table together."""
+
+    def __init__(self, policy: Policy, clock: Clock, *, match_sender: bool = False) -> None:
+        self.policy = policy
+        self.clock = clock
+        self.table = GrantTable()
+        self.pending = Batch()
+        self.counts = Counts()
+        self.trouble: str | None = "the store has not been read yet"
+        self._match_sender = match_sender
+        self._uses: dict[tuple[str, Key], int] = {}
+        self._networks: dict[str, Network | None] = {}
+        self._listeners: list[Listener] = []
+        self.wake: Callable[[], None] = lambda: None
+        """Called when something waits in `pending`."""
+
+    def load(self, store: Store) -> dict[str, str]:
+        """Take over what the store holds; returns the sources' positions."""
+        rules = self.policy.rules
+        mark = store.mark()
+        if mark is not None:
+            self.clock.resume(mark, doubt=max(rules.max_session, rules.window))
+        for revoked in store.revocations():
+            self.table.revoke(revoked)
+        for grant in store.grants():
+            self.table.give(grant)
+        self.trouble = None
+        return store.positions()
+
+    def mark(self) -> Mark:
+        """Where poplock's time stands, for the store."""
+        return Mark(self.clock.boot_id(), self.clock.uptime(), self.clock.now())
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have `listener` called with every change, before `record` returns."""
+        self._listeners.append(listener)
+
+    def record(self, events: Sequence[Event], position: tuple[str, str] | None = None) -> None:
+        """Apply events, and keep with them how far their source was read.
+
+        Event times are by the wall clock; they are put on poplock's scale here.
+        """
+        now = self.clock.now()
+        ahead = ahead_of_wall(self.clock)
+        changes: list[Change] = []
+        for event in events:
+            event.time += ahead
+            match self.policy.decide(event, now):
+                case Give(grant):
+                    self.counts.logins += 1
+                    known = self.table.best(grant.network, now)
+                    change = self.table.give(grant)
+                    if change is not None and change.grant is not None:
+                        changes.append(change)
+                        if known is None:
+                            self._note("granted", change.grant)
+                case End(ended):
+                    self.counts.logouts += 1
+                    change = self.table.end(ended)
+                    if change is not None:
+                        changes.append(change)
+                case Ignore():
+                    if isinstance(event, Failure):
+                        self.counts.failures += 1
+                    else:
+                        self.counts.ignored += 1
+        if position is not None:
+            self.pending.positions[position[0]] = position[1]
+        self._changed(changes)
+
+    def grant(self, client: Network, address: str, user: str, seconds: float) -> Grant:
+        """Give a right by hand, for `seconds` from now; it replaces an earlier one by hand."""
+        # Strictly after a revocation of the same instant, or that would take it back.
+        now = max(self.clock.now(), self.table.revoked_at(client, user) + 1e-6)
+        new = Grant(client, user, MANUAL, address, now, now, now + seconds)
+        for held in self.table.find(client):
+            if held.user == user and held.source == MANUAL:
+                self.table.drop(held)
+        self.table.give(new)
+        self._note("granted", new)
+        self._changed([Change(new.key, new)])
+        return new
+
+    def revoke(self, network: Network | None, user: str | None) -> list[Grant]:
+        """Take back what these have earned until now; returns the grants that were live."""
+        now = self.clock.now()
+        lost = [g for g in self.table.matching(network, user) if g.live_at(now)]
+        revoked = Revoked(network, user, now)
+        changes = self.table.revoke(revoked)
+        self.pending.revoked.append(revoked)
+        for grant in lost:
+            self._note("revoked", grant)
+        self._changed(changes)
+        return lost
+
+    def check(self, query: Query) -> Answer:
+        """Answer an MTA, and count it. Never raises, never waits."""
+        answer = self.decide(query)
+        match answer:
+            case Permit(grant):
+                self.counts.permits += 1
+                use = (query.client, grant.key)
+                self._uses[use] = self._uses.get(use, 0) + 1
+            case NoOpinion():
+                self.counts.no_opinions += 1
+            case Unavailable():
+                self.counts.unavailable += 1
+        return answer
+
+    def decide(self, query: Query) -> Answer:
+        """The answer, from memory."""
+        if self.trouble is not None:
+            return Unavailable(self.trouble)
+        network = self.network(query.client)
+        if network is None:
+            return NoOpinion(f"{query.client[:64]!r} is not an address")
+        grant = self.table.best(network, self.clock.now())
+        if grant is None:
+            return NoOpinion(f"no grant for {network}")
+        if self._match_sender and not _owns(grant.user, query.sender):
+            return NoOpinion(f"the sender is not {grant.user} (policy.match_sender)")
+        return Permit(grant)
+
+    def network(self, client: str) -> Network | None:
+        """The network of an address as an MTA spelt it; None for what is no address."""
+        try:
+            return self._networks[client]
+        except KeyError:
+            pass
+        try:
+            network = network_of(parse_ip(client), self.policy.rules.ipv6_prefix)
+        except ValueError:
+            network = None
+        if len(self._networks) >= _MOST_CACHED:
+            self._networks.clear()
+        self._networks[client] = network
+        return network
+
+    def sweep(self) -> list[Grant]:
+        """Take out what has expired and let go of tombstones that no late event can meet."""
+        now = self.clock.now()
+        gone = self.table.expire(now)
+        for grant in gone:
+            self._note("expired", grant)
+        self.table.forget(self.oldest(), now)
+        self._changed([Change(g.key, None) for g in gone])
+        return gone
+
+    def oldest(self) -> float:
+        """Nothing earned before this counts any more: the longest life of a right has passed."""
+        rules = self.policy.rules
+        return self.clock.now() - rules.max_session - rules.window
+
+    def take_uses(self) -> dict[tuple[str, Key], int]:
+        """Permits since the last call: how often each client used each grant."""
+        uses, self._uses = self._uses, {}
+        return uses
+
+    def note_use(self, client: str, key: Key, count: int) -> None:
+        """Put a use into the history."""
+        self.pending.deeds.append(
+            Deed(self.clock.wall(), "used", key.network, key.user, key.source, client, count)
+        )
+        self.wake()
+
+    def take_pending(self) -> Batch:
+        """What waits to be kept; the caller now owns it."""
+        batch, self.pending = self.pending, Batch()
+        return batch
+
+    def _note(self, what: str, grant: Grant) -> None:
+        self.pending.deeds.append(
+            Deed(
+                self.clock.wall(),
+                what,
+                grant.network,
+                grant.user,
+                grant.source,
+                grant.address,
+                until=to_wall(self.clock, grant.expires_at),
+            )
+        )
+
+    def _changed(self, changes: list[Change]) -> None:
+        for key, grant in changes:
+            self.pending.grants[key] = grant
+        if changes:
+            for listener in self._listeners:
+                listener(changes)
+        if self.pending:
+            self.wake()
+
+
+def _owns(user: str, sender: str | None) -> bool:
+    """Whether an envelope sender is the user's own: the login name, or its local part."""
+    if not sender:
+        return False
+    sender, user = sender.lower(), user.lower()
+    return sender == user or ("@" not in user and sender.rpartition("@")[0] == user)

@@ -1,0 +1,79 @@
+"""Client addresses and the networks that hold grants.
+
+Addresses are spelt in many ways (``::ffff:192.0.2.7``, ``2001:DB8::1``, zone ids); they are made
+one here and nowhere else, so that a login and a later relay attempt meet under the same key.
+"""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NewType
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+Network = NewType("Network", str)
+"""A client network in canonical text, ``203.0.113.9/32`` or ``2001:db8:1:2::/64``.
+
+Text and not ``ipaddress`` objects: a hundred thousand of those take 50 MiB, and every consumer
+(store, JSON, command line) wants the text.
+"""
+
+LONGEST_ADDRESS = 45  # INET6_ADDRSTRLEN less its NUL: nothing longer can be an address
+
+
+def parse_ip(text: str) -> IPAddress:
+    """Read an address literal; an IPv4-mapped one becomes IPv4.
+
+    Raises ValueError for anything else: names, zone ids (a link-local address means nothing on
+    another host), brackets, leading zeros.
+    """
+    if len(text) > LONGEST_ADDRESS:
+        raise ValueError(f"{text[:LONGEST_ADDRESS]!r}… is too long for an address")
+    ip = ip_address(text)
+    if isinstance(ip, IPv6Address):
+        if ip.scope_id is not None:
+            raise ValueError(f"{text!r} has a zone id")
+        if ip.ipv4_mapped is not None:
+            return ip.ipv4_mapped
+    return ip
+
+
+def network_of(ip: IPAddress, ipv6_prefix: int) -> Network:
+    """The network that a login from `ip` opens: IPv4 alone, IPv6 widened to `ipv6_prefix` bits.
+
+    IPv6 hosts change their interface identifier within a site's prefix (RFC 8981), so the
+    address of the SMTP connection is rarely that of the login.
+    """
+    if isinstance(ip, IPv4Address):
+        return Network(f"{ip}/32")
+    host_bits = 128 - ipv6_prefix
+    return Network(f"{IPv6Address(int(ip) >> host_bits << host_bits)}/{ipv6_prefix}")
+
+
+def parse_network(text: str, ipv6_prefix: int) -> Network:
+    """What an operator types: an address (widened as a login's is) or a network as stored."""
+    if "/" not in text:
+        return network_of(parse_ip(text), ipv6_prefix)
+    return Network(str(ip_network(text, strict=True)))
+
+
+class NetworkSet:
+    """Networks with a quick answer to "is this address in one of them?"."""
+
+    def __init__(self, networks: tuple[IPNetwork, ...] = ()) -> None:
+        self.networks = networks
+        self._spans = {
+            version: [
+                (int(n.network_address), int(n.broadcast_address), n)
+                for n in networks
+                if n.version == version
+            ]
+            for version in (4, 6)
+        }
+
+    def find(self, ip: IPAddress) -> IPNetwork | None:
+        """The first network that holds `ip`."""
+        number = int(ip)
+        for low, high, network in self._spans[ip.version]:
+            if low <= number <= high:
+                return network
+        return None

@@ -1,0 +1,21 @@
+"""An exception says whose fault it is."""
+
+
+class PoplockError(Exception):
+    """Anything poplock raises on purpose; its text is fit to be shown to an operator."""
+
+
+class ConfigError(PoplockError):
+    """The configuration is wrong: the text says which file and line, what and why. Exit 78."""
+
+
+class WireError(PoplockError):
+    """The peer broke its protocol. Whoever drives the dialogue closes that connection."""
+
+
+class StoreError(PoplockError):
+    """The store can't be read or written: our trouble, never the client's."""
+
+
+class MapError(PoplockError):
+    """A map could not be published; the old one stays as it was."""

@@ -1,0 +1,58 @@
+"""What a source tells: somebody logged in, a session ended, a login was refused."""
+
+from dataclasses import dataclass
+
+from .addresses import IPAddress
+
+
+@dataclass(slots=True)
+class Login:
+    """A successful authentication.
+
+    `time` is in seconds of the epoch by the wall clock of the server that wrote it. `user` is
+    None where the server told only part of the name. `tls` is None where it doesn't tell.
+    `session` is an id that the matching Logout repeats.
+
+    Not frozen: a log of a million lines makes hundreds of thousands of these, and a frozen
+    dataclass costs three times as much to make.
+    """
+
+    time: float
+    ip: IPAddress
+    user: str | None
+    service: str
+    tls: bool | None = None
+    session: str | None = None
+    source: str = ""
+    dialect: str = ""
+
+
+@dataclass(slots=True)
+class Logout:
+    """The end of a session that began with a Login. Most servers don't repeat the address."""
+
+    time: float
+    ip: IPAddress | None
+    user: str | None
+    service: str
+    tls: bool | None = None
+    session: str | None = None
+    source: str = ""
+    dialect: str = ""
+
+
+@dataclass(slots=True)
+class Failure:
+    """An authentication that was refused. It changes nothing; people want to see it."""
+
+    time: float
+    ip: IPAddress | None
+    user: str | None
+    service: str
+    tls: bool | None = None
+    session: str | None = None
+    source: str = ""
+    dialect: str = ""
+
+
+Event = Login | Logout | Failure

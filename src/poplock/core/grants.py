@@ -1,0 +1,199 @@
+"""Grants, revocations, and how they merge.
+
+Rule 1: merging is free of order. A grant is a summary of proofs of presence of one user from one
+network, told by one source; the later login wins, sessions merge by id, a revocation beats every
+login that is not later than it. So a log read twice, or two hosts' events in any order, give the
+same rights.
+
+Rule 2: the source is part of the key. All logins of one source have one window, so the later
+login always has the later end, and a revocation can be applied to the summary exactly.
+
+Rule 3: a right dates from its login. A session's end extends the right that its login earned; if
+that login was revoked, so is everything that follows from it.
+
+All times are seconds on poplock's scale (`core.clock`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .addresses import Network
+
+MOST_SESSIONS = 64
+"""Open sessions kept for one grant; a client that opens more has its oldest forgotten."""
+
+
+class Session(NamedTuple):
+    """An open session: its id, when it logged in, and when it stops counting by itself.
+
+    `limit` bounds a logout that never comes.
+    """
+
+    id: str
+    login: float
+    limit: float
+
+
+class Key(NamedTuple):
+    """What makes two grants the same one."""
+
+    network: Network
+    user: str
+    source: str
+
+
+class Proof(NamedTuple):
+    """The user was there: what a login at `login` earned lasts until `until`."""
+
+    login: float
+    until: float
+
+
+@dataclass(slots=True)
+class Grant:
+    """The right of one client network to relay, earned by one user's login.
+
+    Treated as immutable; not frozen because that triples the cost of making one, and reading a
+    log makes one for each login.
+    """
+
+    network: Network
+    user: str
+    source: str
+    address: str
+    """The client's address at the last login."""
+    granted_at: float
+    last_login: float
+    until: float
+    """End of what the last login earned, its closed sessions included."""
+    older: tuple[Proof, ...] = ()
+    """Earlier logins whose sessions ended so late that they last longer than `until`."""
+    sessions: tuple[Session, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return Key(self.network, self.user, self.source)
+
+    @property
+    def expires_at(self) -> float:
+        """When the right ends if nothing more is heard."""
+        if not self.sessions and not self.older:
+            return self.until
+        ends = [self.until, *(p.until for p in self.older), *(s.limit for s in self.sessions)]
+        return max(ends)
+
+    def live_at(self, now: float) -> bool:
+        """Whether the right still holds at `now`."""
+        return self.until > now or self.expires_at > now
+
+    def with_proofs(self, proofs: Iterable[Proof], sessions: tuple[Session, ...]) -> "Grant":
+        """This grant resting on exactly these proofs (at least one)."""
+        main, *older = _outlasting(proofs)
+        return Grant(
+            self.network,
+            self.user,
+            self.source,
+            self.address,
+            min(self.granted_at, main.login),
+            main.login,
+            main.until,
+            tuple(older),
+            sessions,
+        )
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        return (Proof(self.last_login, self.until), *self.older)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A tombstone: nothing earned at `at` or before counts.
+
+    None stands for every network, or every user.
+    """
+
+    network: Network | None
+    user: str | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session is over. `until` is how far its end proves presence."""
+
+    session: str
+    source: str
+    at: float
+    window: float
+
+    @property
+    def until(self) -> float:
+        return self.at + self.window
+
+
+def merged(held: Grant, new: Grant) -> Grant:
+    """Both summaries in one: commutative, associative, idempotent."""
+    sessions = held.sessions
+    if new.sessions and new.sessions != held.sessions:
+        sessions = _newest({*held.sessions, *new.sessions})
+    _, address = max((held.last_login, held.address), (new.last_login, new.address))
+    both = held.with_proofs((*held.proofs, *new.proofs), sessions)
+    both.address = address
+    both.granted_at = min(held.granted_at, new.granted_at)
+    return both
+
+
+def without_session(held: Grant, ended: Ended) -> Grant:
+    """The grant after one of its sessions ended.
+
+    An end that came after the session's limit proves nothing: the right had lapsed by then.
+    An end stamped before its session's login belongs to an earlier use of the same id.
+    """
+    for session in held.sessions:
+        if session.id == ended.session and session.login <= ended.at:
+            rest = tuple(s for s in held.sessions if s is not session)
+            proofs = held.proofs
+            if ended.at < session.limit:
+                proofs = (*proofs, Proof(session.login, ended.until))
+            return held.with_proofs(proofs, rest)
+    return held
+
+
+def after_revocation(held: Grant, at: float) -> Grant | None:
+    """What is left of a grant when everything earned at `at` or before is taken back.
+
+    `granted_at` is then the earliest login that is still known, which after a revocation that
+    arrives late may be a later one than the first.
+    """
+    if held.last_login <= at:
+        return None
+    if held.granted_at > at and not held.older and not held.sessions:
+        return held
+    left = held.with_proofs(
+        [p for p in held.proofs if p.login > at],
+        tuple(s for s in held.sessions if s.login > at),
+    )
+    if left.granted_at <= at:
+        left.granted_at = min([p.login for p in left.proofs] + [s.login for s in left.sessions])
+    return left
+
+
+def _newest(sessions: Iterable[Session]) -> tuple[Session, ...]:
+    by_id: dict[str, Session] = {}
+    for session in sessions:
+        seen = by_id.get(session.id)
+        if seen is None or session.login > seen.login:
+            by_id[session.id] = session
+    ordered = sorted(by_id.values(), key=lambda s: (s.login, s.id))
+    return tuple(ordered[-MOST_SESSIONS:])
+
+
+def _outlasting(proofs: Iterable[Proof]) -> list[Proof]:
+    """The latest login first, then each earlier one that lasts longer than all later ones."""
+    kept: list[Proof] = []
+    for proof in sorted(proofs, reverse=True):
+        if not kept or proof.until > kept[-1].until:
+            kept.append(proof)
+    return kept

@@ -1,0 +1,145 @@
+"""Which events earn a right, and until when. Pure: the time comes in as an argument."""
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from .addresses import IPAddress, Network, NetworkSet, network_of
+from .events import Event, Failure, Login, Logout
+from .grants import Ended, Grant, Session
+
+NEVER = (
+    "0.0.0.0/8",  # unspecified, "this network" (RFC 6890)
+    "127.0.0.0/8",  # loopback: webmail and local programs log in from there
+    "169.254.0.0/16",  # link-local
+    "224.0.0.0/4",  # multicast
+    "100.64.0.0/10",  # shared address space (RFC 6598): a carrier's NAT hides thousands
+    "::/128",
+    "::1/128",
+    "fe80::/10",
+    "ff00::/8",
+)
+"""Networks that never earn a grant, unless `policy.never` says otherwise."""
+
+_MOST_CACHED = 65_536  # addresses; the cache is emptied when full, a login costs 5 µs more then
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """The login earns this; whoever keeps grants merges it into what is held."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A session is over."""
+
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Nothing changes; `why` is for people."""
+
+    why: str
+
+
+Decision = Give | End | Ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decided (configuration: `[policy]`). Times in seconds."""
+
+    window: float = 3600.0
+    max_session: float = 86_400.0
+    ipv6_prefix: int = 64
+    never: NetworkSet = field(default_factory=NetworkSet)
+    services: frozenset[str] = frozenset({"pop3", "imap"})
+    require_tls: bool = False
+    allow_users: tuple[str, ...] = ()
+    deny_users: tuple[str, ...] = ()
+
+
+class Policy:
+    """Turns events into decisions by the operator's rules."""
+
+    def __init__(self, rules: Rules, own: NetworkSet | None = None) -> None:
+        self.rules = rules
+        self._own = own or NetworkSet()
+        self._places: dict[IPAddress, tuple[Network | None, str]] = {}
+
+    def set_own_addresses(self, own: NetworkSet) -> None:
+        """The host's own addresses: webmail and local programs, never a roaming user."""
+        self._own = own
+        self._places.clear()
+
+    def decide(self, event: Event, now: float) -> Decision:
+        """What `event` changes. Its time is on the same scale as `now`."""
+        match event:
+            case Login():
+                return self._login(event, now)
+            case Logout(session=str() as session):
+                at = min(event.time, now)
+                return End(Ended(session, event.source, at, self.rules.window))
+            case Logout():
+                return Ignore("the server names no session for this logout")
+            case Failure():
+                return Ignore("the login was refused")
+
+    def _login(self, event: Login, now: float) -> Decision:
+        rules = self.rules
+        at = min(event.time, now)
+        until = at + rules.window
+        limit = at + rules.max_session
+        if until <= now and (event.session is None or limit <= now):
+            return Ignore("the login is older than the window")
+        user = event.user
+        if not user:
+            return Ignore("the server told only part of the user's name, or none")
+        why = self._refused(event, user)
+        if why is not None:
+            return Ignore(why)
+        network, address = self._place(event.ip)
+        if network is None:
+            return Ignore(address)
+        sessions = () if event.session is None else (Session(event.session, at, limit),)
+        return Give(Grant(network, user, event.source, address, at, at, until, (), sessions))
+
+    def _refused(self, event: Login, user: str) -> str | None:
+        rules = self.rules
+        if event.service not in rules.services:
+            return f"service {event.service} earns no grant here (policy.services)"
+        if rules.require_tls and event.tls is not True:
+            return "the login was not seen to use TLS (policy.require_tls)"
+        if rules.deny_users and _matches(user, rules.deny_users):
+            return f"user {user} is denied (policy.deny_users)"
+        if rules.allow_users and not _matches(user, rules.allow_users):
+            return f"user {user} is not among policy.allow_users"
+        return None
+
+    def _place(self, ip: IPAddress) -> tuple[Network | None, str]:
+        """The network a login opens and the address as text, or None and why not."""
+        place = self._places.get(ip)
+        if place is None:
+            if len(self._places) >= _MOST_CACHED:
+                self._places.clear()
+            place = self._places[ip] = self._find_place(ip)
+        return place
+
+    def _find_place(self, ip: IPAddress) -> tuple[Network | None, str]:
+        never = self.rules.never.find(ip)
+        if never is not None:
+            return None, f"{ip} is in {never}, which never earns a grant (policy.never)"
+        if self._own.find(ip) is not None:
+            return None, f"{ip} is this host's own address"
+        return network_of(ip, self.rules.ipv6_prefix), str(ip)
+
+    def why_never(self, ip: IPAddress) -> str | None:
+        """Why no login from `ip` can earn a grant; None where one can."""
+        network, why = self._place(ip)
+        return why if network is None else None
+
+
+def _matches(user: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(user, pattern) for pattern in patterns)

@@ -1,0 +1,210 @@
+"""All grants in memory: what answers are given from.
+
+The table applies decisions, answers look-ups, and says what changed so that a store can keep it
+and maps can show it. It is the one place where grants, revocations and ended sessions meet, and
+it has neither clock nor disk.
+
+A hundred thousand grants are to fit in a small host's memory, so the usual network with one grant
+holds it directly and only a shared one holds a tuple; each grant stands in one expiry bucket.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from .addresses import Network
+from .grants import Ended, Grant, Key, Revoked, after_revocation, merged, without_session
+
+
+class Change(NamedTuple):
+    """What a grant is now; None: it is gone."""
+
+    key: Key
+    grant: Grant | None
+
+
+class GrantTable:
+    """Grants by network, with their expiry; revocations and ended sessions beside them."""
+
+    def __init__(self) -> None:
+        self._grants: dict[Network, Grant | tuple[Grant, ...]] = {}
+        self._sessions: dict[str, dict[str, Network]] = {}  # source -> session id -> network
+        self._ended: dict[tuple[str, str], Ended] = {}
+        self._revoked: dict[tuple[Network | None, str | None], float] = {}
+        self._due: dict[int, set[Network]] = {}
+        self._seconds: list[int] = []
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Grant]:
+        for held in self._grants.values():
+            if isinstance(held, Grant):
+                yield held
+            else:
+                yield from held
+
+    def find(self, network: Network) -> tuple[Grant, ...]:
+        """Every grant of the network, live or not yet swept."""
+        held = self._grants.get(network)
+        if held is None:
+            return ()
+        return (held,) if isinstance(held, Grant) else held
+
+    def best(self, network: Network, now: float) -> Grant | None:
+        """The live grant of the network that lasts longest."""
+        held = self._grants.get(network)
+        if held is None:
+            return None
+        if isinstance(held, Grant):
+            return held if held.until > now or held.expires_at > now else None
+        best = max(held, key=lambda g: g.expires_at)
+        return best if best.live_at(now) else None
+
+    def give(self, new: Grant) -> Change | None:
+        """Merge what a login earned; None where nothing changes."""
+        if self._ended and new.sessions:
+            for session in new.sessions:
+                ended = self._ended.get((new.source, session.id))
+                if ended is not None:
+                    new = without_session(new, ended)
+        if self._revoked:
+            left = after_revocation(new, self.revoked_at(new.network, new.user))
+            if left is None:
+                return None
+            new = left
+        held = self._held(new)
+        if held is not None:
+            new = merged(held, new)
+            if new == held:
+                return None
+        self._put(held, new)
+        return Change(new.key, new)
+
+    def end(self, ended: Ended) -> Change | None:
+        """A session is over; remembered, since its login may be told later than its end."""
+        known = (ended.source, ended.session)
+        before = self._ended.get(known)
+        if before is None or ended.at > before.at:
+            self._ended[known] = ended
+        network = self._sessions.get(ended.source, {}).get(ended.session)
+        if network is None:
+            return None
+        for held in self.find(network):
+            if held.source == ended.source:
+                left = without_session(held, ended)
+                if left is not held:
+                    self._put(held, left)
+                    return Change(left.key, left)
+        return None
+
+    def revoke(self, revoked: Revoked) -> list[Change]:
+        """Take back what was earned at `revoked.at` or before; remembered for late logins."""
+        scope = (revoked.network, revoked.user)
+        self._revoked[scope] = max(revoked.at, self._revoked.get(scope, revoked.at))
+        changes = []
+        for held in self.matching(revoked.network, revoked.user):
+            left = after_revocation(held, revoked.at)
+            if left is None:
+                self.drop(held)
+            elif left is not held:
+                self._put(held, left)
+            else:
+                continue
+            changes.append(Change(held.key, left))
+        return changes
+
+    def matching(self, network: Network | None, user: str | None) -> list[Grant]:
+        """Grants of the network and the user; None matches all."""
+        among: Iterable[Grant] = self if network is None else self.find(network)
+        return [g for g in among if user is None or g.user == user]
+
+    def drop(self, held: Grant) -> None:
+        """Take a grant out; nothing remembers it."""
+        others = tuple(g for g in self.find(held.network) if g is not held)
+        self.count -= 1
+        if not others:
+            del self._grants[held.network]
+        else:
+            self._grants[held.network] = others if len(others) > 1 else others[0]
+        for session in held.sessions:
+            self._sessions[held.source].pop(session.id, None)
+
+    def expire(self, now: float) -> list[Grant]:
+        """Take out the grants that have ended by `now`."""
+        gone = []
+        while self._seconds and self._seconds[0] <= now:
+            for network in self._due.pop(heapq.heappop(self._seconds), ()):
+                for held in self.find(network):
+                    if held.live_at(now):
+                        self._schedule(held)
+                    else:
+                        self.drop(held)
+                        gone.append(held)
+        return gone
+
+    def forget(self, oldest: float, now: float) -> None:
+        """Let go of tombstones that nothing can meet any more.
+
+        No login from before `oldest` counts, so neither does a revocation from then. An ended
+        session is let go when its end proves nothing any more at `now`.
+        """
+        for scope in [scope for scope, at in self._revoked.items() if at < oldest]:
+            del self._revoked[scope]
+        past = []
+        for known, ended in self._ended.items():
+            if ended.until > now:
+                break  # they stand in the order they came, which is nearly that of their times
+            past.append(known)
+        for known in past:
+            del self._ended[known]
+
+    def revocations(self) -> list[Revoked]:
+        return [Revoked(network, user, at) for (network, user), at in self._revoked.items()]
+
+    def revoked_at(self, network: Network, user: str) -> float:
+        """When this network and user were last revoked; minus infinity if never."""
+        revoked = self._revoked
+        scopes = ((network, user), (network, None), (None, user), (None, None))
+        return max(revoked.get(scope, float("-inf")) for scope in scopes)
+
+    def _held(self, like: Grant) -> Grant | None:
+        held = self._grants.get(like.network)
+        if held is None:
+            return None
+        if isinstance(held, Grant):
+            return held if held.user == like.user and held.source == like.source else None
+        for grant in held:
+            if grant.user == like.user and grant.source == like.source:
+                return grant
+        return None
+
+    def _put(self, old: Grant | None, new: Grant) -> None:
+        network = new.network
+        if old is None:
+            others = self.find(network)
+            self.count += 1
+            self._grants[network] = (*others, new) if others else new
+            self._schedule(new)
+        else:
+            there = self._grants[network]
+            if isinstance(there, Grant):
+                self._grants[network] = new
+            else:
+                self._grants[network] = tuple(new if g is old else g for g in there)
+            if new.expires_at < old.expires_at:
+                self._schedule(new)  # an end that moves later is found by the old bucket
+        old_sessions = () if old is None else old.sessions
+        if new.sessions != old_sessions:
+            index = self._sessions.setdefault(new.source, {})
+            for session in old_sessions:
+                if session not in new.sessions:
+                    index.pop(session.id, None)
+            for session in new.sessions:
+                index[session.id] = network
+
+    def _schedule(self, grant: Grant) -> None:
+        second = int(grant.expires_at) + 1
+        networks = self._due.get(second)
+        if networks is None:
+            networks = self._due[second] = set()
+            heapq.heappush(self._seconds, second)
+        networks.add(grant.network)

@@ -1,0 +1,101 @@
+"""Keeps the table's changes in the store, behind the answers.
+
+One thread commits; while it does, further changes gather and go into the next commit together
+(group commit). The event loop never waits for a disk. When a commit fails, its batch is put back,
+every answer becomes `unavailable`, and it is tried again each second: nothing is lost, because no
+source's position moves before its logins are on disk.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from .authorizer import Authorizer
+from .core.errors import StoreError
+from .stores import Batch, Store
+
+log = logging.getLogger(__name__)
+
+RETRY = 1.0  # seconds between attempts while the store fails
+_HISTORY_SWEEP = 3600.0  # seconds between deletions of old history
+
+
+class Keeper:
+    """Moves `authorizer.pending` into the store."""
+
+    def __init__(self, authorizer: Authorizer, store: Store, history_days: float) -> None:
+        self._authorizer = authorizer
+        self._store = store
+        self._history = history_days * 86_400
+        self._wanted = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._swept = 0.0
+        self.commits = 0
+        authorizer.wake = self._wanted.set
+
+    async def kept(self) -> None:
+        """Return when all that was recorded until now is on disk; StoreError if it can't be."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._wanted.set()
+        await done
+
+    async def run(self) -> None:
+        """Commit until cancelled; the last commit is `close()`'s."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            if not await self._commit():
+                await asyncio.sleep(RETRY)
+                self._wanted.set()
+
+    async def _commit(self) -> bool:
+        batch = self._authorizer.take_pending()
+        waiting, self._waiting = self._waiting, []
+        try:
+            await self._in_thread(batch)
+        except StoreError as error:
+            self._failed(batch, waiting, error)
+            return False
+        self.commits += 1
+        if self._authorizer.trouble is not None:
+            log.warning("the store works again")
+            self._authorizer.trouble = None
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
+        return True
+
+    async def _in_thread(self, batch: Batch) -> None:
+        authorizer, store = self._authorizer, self._store
+        mark = authorizer.mark()
+        sweep = mark.now - self._swept > _HISTORY_SWEEP
+        oldest = authorizer.oldest()
+        history_from = authorizer.clock.wall() - self._history
+
+        def write() -> None:
+            store.commit(batch, mark, oldest if sweep else None)
+            if sweep:
+                store.forget_history(history_from)
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, write)
+        if sweep:
+            self._swept = mark.now
+
+    def _failed(self, batch: Batch, waiting: list[asyncio.Future[None]], error: StoreError) -> None:
+        authorizer = self._authorizer
+        batch.merge_later(authorizer.pending)
+        authorizer.pending = batch
+        if authorizer.trouble != str(error):
+            log.error("%s; answering 'unavailable' until it works again", error)
+        authorizer.trouble = str(error)
+        for done in waiting:
+            if not done.done():
+                done.set_exception(StoreError(str(error)))
+
+    async def close(self) -> None:
+        """Commit what is left, and stop."""
+        if not await self._commit():
+            log.error("changes since the last commit are lost; logs will be read again")
+        self._thread.shutdown()
