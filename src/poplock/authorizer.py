@@ -19,7 +19,7 @@ from .stores import Batch, Deed, Store
 MANUAL = "manual"
 """The source of grants that an operator gave by hand."""
 
-_MOST_CACHED = 65_536  # client texts whose network is remembered
+_MOST_CACHED = 20_000  # client texts whose network is remembered, about 400 bytes each
 
 Listener = Callable[[Iterable[Change]], None]
 
@@ -37,6 +37,17 @@ class Counts:
     unavailable: int = 0
 
 
+class _Use:
+    """How often a client used a grant since the last look."""
+
+    __slots__ = ("client", "count", "grant")
+
+    def __init__(self, client: str, grant: Grant) -> None:
+        self.client = client
+        self.grant = grant
+        self.count = 0
+
+
 class Authorizer:
     """Policy and table together."""
 
@@ -48,8 +59,8 @@ class Authorizer:
         self.counts = Counts()
         self.trouble: str | None = "the store has not been read yet"
         self._match_sender = match_sender
-        self._uses: dict[tuple[str, Key], int] = {}
-        self._networks: dict[str, Network | None] = {}
+        self._uses: dict[tuple[str, int], _Use] = {}
+        self._places: dict[str, tuple[Network | None, NoOpinion]] = {}
         self._listeners: list[Listener] = []
         self.wake: Callable[[], None] = lambda: None
         """Called when something waits in `pending`."""
@@ -135,46 +146,52 @@ class Authorizer:
 
     def check(self, query: Query) -> Answer:
         """Answer an MTA, and count it. Never raises, never waits."""
+        # An MTA asks at every recipient: `match` and a key of texts would double the time.
         answer = self.decide(query)
-        match answer:
-            case Permit(grant):
-                self.counts.permits += 1
-                use = (query.client, grant.key)
-                self._uses[use] = self._uses.get(use, 0) + 1
-            case NoOpinion():
-                self.counts.no_opinions += 1
-            case Unavailable():
-                self.counts.unavailable += 1
+        if type(answer) is Permit:
+            self.counts.permits += 1
+            grant = answer.grant
+            place = (query.client, id(grant))  # _Use holds the grant: its id stays its own
+            use = self._uses.get(place)
+            if use is None:
+                use = self._uses[place] = _Use(query.client, grant)
+            use.count += 1
+        elif type(answer) is NoOpinion:
+            self.counts.no_opinions += 1
+        else:
+            self.counts.unavailable += 1
         return answer
 
     def decide(self, query: Query) -> Answer:
         """The answer, from memory."""
         if self.trouble is not None:
             return Unavailable(self.trouble)
-        network = self.network(query.client)
+        network, no_opinion = self._places.get(query.client) or self._place(query.client)
         if network is None:
-            return NoOpinion(f"{query.client[:64]!r} is not an address")
+            return no_opinion
         grant = self.table.best(network, self.clock.now())
         if grant is None:
-            return NoOpinion(f"no grant for {network}")
+            return no_opinion
         if self._match_sender and not _owns(grant.user, query.sender):
             return NoOpinion(f"the sender is not {grant.user} (policy.match_sender)")
         return Permit(grant)
 
     def network(self, client: str) -> Network | None:
         """The network of an address as an MTA spelt it; None for what is no address."""
-        try:
-            return self._networks[client]
-        except KeyError:
-            pass
+        return (self._places.get(client) or self._place(client))[0]
+
+    def _place(self, client: str) -> tuple[Network | None, NoOpinion]:
+        """The network of a client, and the answer while it has no grant; remembered."""
+        network: Network | None
         try:
             network = network_of(parse_ip(client), self.policy.rules.ipv6_prefix)
+            why = f"no grant for {network}"
         except ValueError:
-            network = None
-        if len(self._networks) >= _MOST_CACHED:
-            self._networks.clear()
-        self._networks[client] = network
-        return network
+            network, why = None, f"{client[:64]!r} is not an address"
+        if len(self._places) >= _MOST_CACHED:
+            self._places.clear()
+        place = self._places[client] = (network, NoOpinion(why))
+        return place
 
     def sweep(self) -> list[Grant]:
         """Take out what has expired and let go of tombstones that no late event can meet."""
@@ -193,7 +210,11 @@ class Authorizer:
 
     def take_uses(self) -> dict[tuple[str, Key], int]:
         """Permits since the last call: how often each client used each grant."""
-        uses, self._uses = self._uses, {}
+        used, self._uses = self._uses, {}
+        uses: dict[tuple[str, Key], int] = {}
+        for use in used.values():
+            key = (use.client, use.grant.key)
+            uses[key] = uses.get(key, 0) + use.count
         return uses
 
     def note_use(self, client: str, key: Key, count: int) -> None:

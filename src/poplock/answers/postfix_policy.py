@@ -1,0 +1,90 @@
+r"""Postfix access policy delegation (SMTPD_POLICY_README).
+
+Request: lines `name=value\n` in any order, then an empty line. Unknown names are ignored. Several
+requests come one after another over one connection.
+
+Reply: `action=...\n\n`
+
+| answer | action | effect before `reject_unauth_destination` |
+|---|---|---|
+| Permit | `OK` | the recipient is accepted |
+| NoOpinion | `DUNNO` | Postfix's next rule decides: a foreign recipient is refused |
+| Unavailable | `DEFER_IF_REJECT ...` | 450 where the next rule would refuse; local mail passes |
+
+Limits: a request has at most 64 KiB (Postfix sends 0.5 to 2), counted before it is collected.
+Security: a request must hold `request=smtpd_access_policy` and exactly one `client_address`; two
+readers could disagree about which of two counts.
+"""
+
+from ..core.answers import Answer, NoOpinion, Permit, Query, Unavailable
+from ..core.errors import WireError
+
+LONGEST_REQUEST = 65_536
+
+_REPLIES: dict[type[Answer], bytes] = {
+    Permit: b"action=OK\n\n",
+    NoOpinion: b"action=DUNNO\n\n",
+    Unavailable: b"action=DEFER_IF_REJECT relay authorization unavailable, try again later\n\n",
+}
+
+
+class PostfixPolicyDialogue:
+    """One smtpd process's connection."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._replies: list[bytes] = []
+
+    def receive_data(self, data: bytes) -> list[Query]:
+        buffer = self._buffer + data if self._buffer else data
+        if (
+            buffer.endswith(b"\n\n")
+            and buffer.rfind(b"\n\n", 0, -1) < 0
+            and len(buffer) < LONGEST_REQUEST
+        ):
+            self._buffer = b""  # exactly one request: what smtpd sends
+            return [_read(buffer)]
+        *requests, self._buffer = buffer.split(b"\n\n")
+        if len(self._buffer) > LONGEST_REQUEST or any(len(r) > LONGEST_REQUEST for r in requests):
+            raise WireError(f"a request of more than {LONGEST_REQUEST} bytes")
+        return [_read(request + b"\n\n") for request in requests]
+
+    def reply(self, request: Query, answer: Answer) -> None:
+        self._replies.append(_REPLIES[type(answer)])
+
+    def data_to_send(self) -> bytes:
+        data = b"".join(self._replies)
+        self._replies.clear()
+        return data
+
+
+def _read(request: bytes) -> Query:
+    """The query of one request, which ends in an empty line."""
+    if _value(request, b"\nrequest=") != "smtpd_access_policy":
+        raise WireError("not an smtpd_access_policy request")
+    client = _value(request, b"\nclient_address=")
+    if client is None:
+        raise WireError("a request without client_address")
+    return Query(client, _value(request, b"\nsender="))
+
+
+def _value(request: bytes, label: bytes) -> str | None:
+    """The value of an attribute; None where it is missing.
+
+    Written for speed, with rfind before find: over a whole request it takes half the time.
+    """
+    last = request.rfind(label)
+    if request.startswith(label[1:]):
+        twice = last >= 0
+        start = len(label) - 1
+    elif last < 0:
+        return None
+    else:
+        twice = request.find(label) != last
+        start = last + len(label)
+    if twice:
+        raise WireError(f"two values of {label[1:-1].decode()}")
+    try:
+        return request[start : request.index(b"\n", start)].decode()
+    except UnicodeDecodeError:
+        raise WireError(f"{label[1:-1].decode()} is not UTF-8") from None

@@ -1,0 +1,80 @@
+"""Whether this host has what the configuration names: folders, permissions.
+
+Looked at before anything is started, so that a wrong path costs a clear line and nothing else.
+"""
+
+import os
+from pathlib import Path
+
+from ..core.errors import ConfigError
+from ..maps.cdb import CdbSettings
+from .load import at
+from .model import Config, FileSource, Listen, SpoolSource
+
+
+def check_surroundings(config: Config, path: Path) -> None:
+    """Raise ConfigError, with the line of `path`, for the first thing that isn't right."""
+    text = path.read_text()
+    for where, why in _complaints(config):
+        raise ConfigError(at(text, str(path), where, why))
+
+
+def _complaints(config: Config) -> "list[tuple[str, str]]":
+    found = [
+        ("store.path", _folder(config.store.path)),
+        ("store.path", _writable_if_there(config.store.path)),
+        ("control.path", _folder(config.control.path)),
+    ]
+    for i, source in enumerate(config.source):
+        if isinstance(source, FileSource):
+            found.append((f"source[{i}].path", _readable_log(source.path)))
+        elif isinstance(source, SpoolSource) and not Path(source.path).is_dir():
+            found.append((f"source[{i}].path", f"there is no folder {source.path}"))
+    for i, answer in enumerate(config.answer):
+        socket = Listen.read(answer.listen).path
+        if socket is not None:
+            found.append((f"answer[{i}].listen", _folder(socket)))
+    for i, map_ in enumerate(config.map):
+        found.append((f"map[{i}].path", _folder(map_.path)))
+        if isinstance(map_, CdbSettings) and map_.static is not None:
+            found.append((f"map[{i}].static", _readable(map_.static)))
+    return [(where, why) for where, why in found if why is not None]
+
+
+def _folder(path: str) -> str | None:
+    """A folder that a file can be made in."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"no permission to write in {folder} (running as uid {os.geteuid()})"
+    return None
+
+
+def _writable_if_there(path: str) -> str | None:
+    if Path(path).exists() and not os.access(path, os.R_OK | os.W_OK):
+        return f"no permission to write {path} (running as uid {os.geteuid()})"
+    return None
+
+
+def _readable_log(path: str) -> str | None:
+    """A log may be missing, since rotation makes it anew; its folder may not."""
+    log = Path(path)
+    if not log.parent.is_dir():
+        return f"there is no folder {log.parent}"
+    if not os.access(log.parent, os.X_OK):
+        return f"no permission to look into {log.parent} (running as uid {os.geteuid()})"
+    if log.is_dir():
+        return f"{path} is a folder; name the log file itself"
+    return _readable(path) if log.exists() else None
+
+
+def _readable(path: str) -> str | None:
+    if not Path(path).is_file():
+        return f"there is no file {path}"
+    if not os.access(path, os.R_OK):
+        return (
+            f"no permission to read {path} (running as uid {os.geteuid()});"
+            " on Debian, members of the group adm may read logs"
+        )
+    return None

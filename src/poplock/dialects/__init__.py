@@ -1,0 +1,27 @@
+"""How POP/IMAP servers write logins, logouts and failures in a log. One server a file.
+
+To add one: copy the nearest file, add its row here, put real lines into
+`tests/samples/dialects/NAME.log`. The shared suite does the rest.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import cast
+
+from .model import Dialect
+
+DIALECTS = {
+    "dovecot": "dovecot:DIALECT",
+    "courier": "courier:DIALECT",
+    "vpopmail": "vpopmail:DIALECT",
+}
+
+
+def load(names: Iterable[str]) -> list[Dialect]:
+    """The dialects with these names; KeyError for one that isn't in the table."""
+    return [_load(DIALECTS[name]) for name in names]
+
+
+def _load(row: str) -> Dialect:
+    module, _, attribute = row.partition(":")
+    return cast(Dialect, getattr(import_module(f".{module}", __name__), attribute))

@@ -1,0 +1,88 @@
+r"""Finds events in blocks of log lines.
+
+One pattern goes over the block: a literal newline, which the engine finds far faster than `^` in
+each line, then stamp, host, an alternation of the enabled programs' tags, and one of the words
+that their interesting lines begin with. Tag and words together name the rule; its body must then
+reach exactly to the line's end.
+
+No two rules of a program share words (a test over all samples sees to it), so a line has one
+reading. A line that begins like a rule and then reads otherwise is counted, never guessed at.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from ..core.events import Event
+from .line import HOST, PID, STAMP, Stamps
+from .model import Dialect, Rule
+
+_MOST_REMEMBERED = 1024  # combinations of tag and words; there are a few dozen
+
+
+class Scanner:
+    """Reads with the rules of some dialects. One for each source: stamps are remembered."""
+
+    def __init__(self, dialects: Iterable[Dialect]) -> None:
+        self._rules = [(rule, dialect.name) for dialect in dialects for rule in dialect.rules]
+        tags = b"|".join(sorted({re.escape(t) for rule, _ in self._rules for t in rule.tags}))
+        words = b"|".join(dict.fromkeys(rule.words for rule, _ in self._rules))
+        prefix = rb"\n(" + STAMP + rb") (?:" + HOST + rb"(" + tags + rb")" + PID + rb")?"
+        self._search = re.compile(prefix + rb"(" + words + rb")").finditer
+        self._which: dict[tuple[bytes | None, bytes], tuple[Rule, str] | None] = {}
+        self._stamps = Stamps()
+        self.skipped = 0
+        """Lines that begin like a login and can't be read as one."""
+
+    def feed(self, block: bytes, now: float, *, live: bool = True) -> list[Event]:
+        """The events in whole lines. `now` by the wall clock, for stamps without a year."""
+        return [event for _, event in self.places(block, now, live=live)]
+
+    def places(
+        self,
+        block: bytes,
+        now: float,
+        *,
+        live: bool = True,
+        missed: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[int, Event]]:
+        """Events with the offsets of their lines; `missed` gets those of unreadable ones."""
+        which = self._which
+        block = b"\n" + block
+        for found in self._search(block):
+            stamp, tag, words = found.groups()
+            try:
+                known = which[tag, words]
+            except KeyError:
+                known = self._find(tag, words)
+            if known is None:
+                continue
+            rule, dialect = known
+            event = None
+            body = rule.pattern.match(block, found.end())
+            if body is not None:
+                time = self._stamps.read(stamp, now, live)
+                if time is not None:
+                    try:
+                        event = rule.build(time, tag or b"", words, body)
+                    except ValueError:  # no address, or not UTF-8
+                        event = None
+            if event is not None:
+                event.dialect = dialect
+                yield found.start(), event
+            elif rule.sure:
+                self.skipped += 1
+                if missed is not None:
+                    missed(found.start())
+
+    def _find(self, tag: bytes | None, words: bytes) -> tuple[Rule, str] | None:
+        """The rule for these; None where the words are those of another program."""
+        known = None
+        for rule, dialect in self._rules:
+            listens = rule.own_log if tag is None else tag in rule.tags
+            if listens and re.fullmatch(rule.words, words):
+                known = (rule, dialect)
+                break
+        if len(self._which) >= _MOST_REMEMBERED:
+            self._which.clear()
+        self._which[tag, words] = known
+        return known

@@ -1,0 +1,51 @@
+"""Files that MTAs read by themselves. One format a file.
+
+A map's `update` and `replace_all` are called in the event loop and must be quick; `publish` and
+`clear` may block and run in one other thread.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Protocol, cast
+
+from ..core.addresses import Network
+from ..core.clock import Clock
+from ..core.grants import Grant
+from ..core.table import GrantTable
+
+MAPS = {
+    "cdb": "cdb:CdbMap",
+    "directory": "directory:DirectoryMap",
+}
+
+
+class Map(Protocol):
+    """One published map. Every method but `update` raises MapError."""
+
+    def replace_all(self, table: GrantTable) -> None:
+        """Take over every live grant, and read again what an operator has written."""
+
+    def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
+        """Networks whose best grant is now another, or none."""
+
+    def renew(self) -> None:
+        """Called now and then: prolong what would otherwise lapse."""
+
+    def publish(self) -> None:
+        """Write what has changed."""
+
+    def clear(self) -> None:
+        """Take out all grants, with or without a daemon; the operator's own rules stay."""
+
+
+class MakesMap(Protocol):
+    def __call__(self, settings: object, clock: Clock) -> Map: ...
+
+
+def make_map(settings: object, clock: Clock) -> Map:
+    """The map that these settings describe."""
+    row = MAPS[str(getattr(type(settings), "__struct_config__").tag)]  # noqa: B009
+    module, _, attribute = row.partition(":")
+    return cast(MakesMap, getattr(import_module(f".{module}", __name__), attribute))(
+        settings, clock
+    )

@@ -1,0 +1,55 @@
+"""Puts a file into its place: whole or not at all.
+
+The new content goes to a temporary file in the same folder, onto the disk, and over the old one by
+rename(2). A reader sees the old file or the new one; on any failure the old one stays.
+"""
+
+import grp
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..core.errors import MapError
+
+
+def publish(
+    path: Path, parts: Iterable[bytes], *, mode: int, group: str | None, durable: bool = True
+) -> None:
+    """Write `parts` as the file at `path`; MapError says what went wrong."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        try:
+            for part in parts:
+                _write(descriptor, part)
+            if group is not None:
+                os.fchown(descriptor, -1, grp.getgrnam(group).gr_gid)
+            os.fchmod(descriptor, mode)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.rename(path)
+        if durable:
+            _sync_folder(path.parent)
+    except KeyError:
+        raise MapError(f"cannot write the map {path}: there is no group {group!r}") from None
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MapError(f"cannot write the map {path}: {error.strerror}") from error
+
+
+def _write(descriptor: int, part: bytes) -> None:
+    view = memoryview(part)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+"""Opens listening sockets, TCP and unix, with clear errors."""
+
+import errno
+import grp
+import os
+import socket
+import stat
+from pathlib import Path
+
+from ..config.model import Listen
+from ..core.errors import ConfigError
+
+_BACKLOG = 1024  # Postfix opens a hundred connections in a burst; the kernel caps it
+
+
+def open_listener(listen: Listen, *, group: str | None, mode: str) -> socket.socket:
+    """A bound, listening, non-blocking socket; ConfigError says why not."""
+    if listen.path is None:
+        return _open_inet(listen)
+    return _open_unix(Path(listen.path), group, int(mode, 8))
+
+
+def _open_inet(listen: Listen) -> socket.socket:
+    family = socket.AF_INET6 if ":" in (listen.host or "") else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        sock.bind((listen.host, listen.port))
+    except OSError as error:
+        sock.close()
+        raise ConfigError(
+            f"cannot listen on {listen.host} port {listen.port}: {error.strerror}"
+        ) from error
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def _open_unix(path: Path, group: str | None, mode: int) -> socket.socket:
+    if not path.parent.is_dir():
+        raise ConfigError(f"cannot listen on {path}: there is no folder {path.parent}")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    before = os.umask(0o777 & ~mode)
+    try:
+        _unlink_stale(path)
+        sock.bind(str(path))
+        if group is not None:
+            os.chown(path, -1, _gid(group))
+        path.chmod(mode)
+    except OSError as error:
+        sock.close()
+        raise ConfigError(f"cannot listen on {path}: {error.strerror}") from error
+    except ConfigError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def _gid(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ConfigError(f"there is no group {group!r} on this host") from None
+
+
+def _unlink_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on; refuse to touch anything else."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(f"cannot listen on {path}: a file that is no socket is in the way")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            if error.errno != errno.ECONNREFUSED:
+                raise
+        else:
+            raise ConfigError(f"cannot listen on {path}: another program listens there")
+    path.unlink(missing_ok=True)
+
+
+def close_listener(sock: socket.socket) -> None:
+    """Close, and take a unix socket's name away."""
+    if sock.family == socket.AF_UNIX and sock.fileno() >= 0:
+        Path(sock.getsockname()).unlink(missing_ok=True)
+    sock.close()

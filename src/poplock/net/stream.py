@@ -1,0 +1,155 @@
+"""Drives dialogues over stream sockets.
+
+A question is answered inside the call that delivers its bytes: a task or an `await` for each would
+cost more than the question. What keeps a hostile or broken peer from harming others: a limit of
+connections, of unanswered output, of time for a request and of idle time; after `WireError` the
+connection is closed. One slow peer stops being read once it stops reading.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+from ..answers import Dialogue, MakesDialogue
+from ..core.answers import Answer, Query
+from ..core.errors import WireError
+from .listen import close_listener
+
+log = logging.getLogger(__name__)
+
+_SAY_AGAIN = 60.0  # seconds before the same complaint about the same peer is logged again
+_MOST_COMPLAINTS = 1000  # peers remembered for that
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds and counts."""
+
+    connections: int
+    idle: float
+    request: float
+
+
+class StreamServer:
+    """One listener and its connections."""
+
+    def __init__(
+        self,
+        name: str,
+        make_dialogue: MakesDialogue,
+        check: Callable[[Query], Answer],
+        limits: Limits,
+    ) -> None:
+        self.name = name
+        self.limits = limits
+        self.make_dialogue = make_dialogue
+        self.check = check
+        self.connections: set[_Connection] = set()
+        self.refused = 0
+        self._complaints: dict[str, float] = {}
+        self._server: asyncio.Server | None = None
+        self._socket: socket.socket | None = None
+
+    async def start(self, sock: socket.socket) -> None:
+        """Serve on a listening socket."""
+        loop = asyncio.get_running_loop()
+        self._socket = sock
+        if sock.family == socket.AF_UNIX:
+            self._server = await loop.create_unix_server(lambda: _Connection(self), sock=sock)
+        else:
+            self._server = await loop.create_server(lambda: _Connection(self), sock=sock)
+
+    def sweep(self) -> None:
+        """Close connections that have been silent, or in the middle of a request, for too long."""
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.connections):
+            if connection.partial and now - connection.heard > self.limits.request:
+                connection.refuse(f"no end of the request within {self.limits.request:.0f} s")
+            elif now - connection.heard > self.limits.idle:
+                connection.close()
+
+    def complain(self, peer: str, why: str) -> None:
+        """Count a peer's fault, and log it unless that was said lately."""
+        self.refused += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._complaints.get(peer, -_SAY_AGAIN) < _SAY_AGAIN:
+            return
+        if len(self._complaints) >= _MOST_COMPLAINTS:
+            self._complaints.clear()
+        self._complaints[peer] = now
+        log.warning("%s: closed the connection of %s: %s", self.name, peer, why)
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.close()
+        if self._socket is not None:
+            with suppress(OSError):
+                close_listener(self._socket)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, server: StreamServer) -> None:
+        self._server = server
+        self._dialogue: Dialogue = server.make_dialogue()
+        self._check = server.check
+        self._time = asyncio.get_running_loop().time
+        self._transport: asyncio.Transport
+        self.heard = self._time()
+        self.partial = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        server = self._server
+        if len(server.connections) >= server.limits.connections:
+            server.complain("everybody", f"{server.limits.connections} connections are open")
+            self._transport.abort()
+            return
+        server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        dialogue = self._dialogue
+        if not self.partial:
+            self.heard = self._time()
+        try:
+            requests = dialogue.receive_data(data)
+        except WireError as error:
+            self.refuse(str(error))
+            return
+        except Exception:
+            log.exception("%s: a bug in the dialogue with %s", self._server.name, self._peer())
+            self._transport.abort()
+            return
+        for request in requests:
+            dialogue.reply(request, self._check(request))
+        self.partial = not requests
+        reply = dialogue.data_to_send()
+        if reply:
+            self._transport.write(reply)
+
+    def pause_writing(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+
+    def refuse(self, why: str) -> None:
+        """Close for a fault of the peer."""
+        self._server.complain(self._peer(), why)
+        self._transport.abort()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _peer(self) -> str:
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else "a local program"

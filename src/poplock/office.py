@@ -1,0 +1,133 @@
+"""What operators ask and order: check, list, status, grant, revoke, history.
+
+The daemon serves these over its control socket; without a daemon the command line does the same
+on the store. Results are plain dictionaries with the keys of `--json`.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from .authorizer import Authorizer
+from .core.addresses import Network, parse_ip, parse_network
+from .core.answers import NoOpinion, Permit, Query, Unavailable
+from .core.clock import to_wall
+from .core.errors import PoplockError
+from .core.grants import Grant
+from .stores import Deed, Store
+
+Row = dict[str, object]
+
+
+class Office:
+    """Verbs over one Authorizer and its store."""
+
+    def __init__(self, authorizer: Authorizer, store: Store) -> None:
+        self._authorizer = authorizer
+        self._store = store
+
+    def check(self, ip: str, sender: str | None = None) -> Row:
+        """Permit or not, and why. PoplockError for what is no address."""
+        authorizer = self._authorizer
+        network = authorizer.network(ip)
+        if network is None:
+            raise PoplockError(f"{ip!r} is no IP address")
+        row: Row = {"ip": str(parse_ip(ip)), "network": network}
+        match authorizer.decide(Query(ip, sender)):
+            case Permit(grant):
+                row |= {"answer": "permit", "why": self._why(grant), "grant": self.row(grant)}
+            case NoOpinion(why):
+                row |= {"answer": "none", "why": self._why_not(ip, network, why), "grant": None}
+            case Unavailable(reason):
+                row |= {"answer": "unavailable", "why": reason, "grant": None}
+        return row
+
+    def _why(self, grant: Grant) -> str:
+        login = self._time(grant.last_login)
+        until = self._time(grant.expires_at)
+        return f"{grant.user} logged in from {grant.address} at {login}; relaying until {until}"
+
+    def _why_not(self, ip: str, network: Network, why: str) -> str:
+        never = self._authorizer.policy.why_never(parse_ip(ip))
+        if never is not None:
+            return never
+        for grant in self._authorizer.table.find(network):  # ended, and not yet swept
+            if why.startswith("no grant"):
+                return f"the grant of {grant.user} ended at {self._time(grant.expires_at)}"
+        deeds = self._store.history(network, None, None, 1)
+        if not deeds or not why.startswith("no grant"):
+            return why if deeds else f"nobody has logged in from {network}"
+        deed = deeds[-1]
+        if deed.what not in ("expired", "revoked"):
+            return why
+        return f"the grant of {deed.user} for {network} {_past(deed.what)} at {stamp(deed.at)}"
+
+    def list(self) -> Iterator[Row]:
+        """Live grants, by network and user."""
+        now = self._authorizer.clock.now()
+        live = [g for g in self._authorizer.table if g.live_at(now)]
+        return map(self.row, sorted(live, key=lambda g: g.key))
+
+    def grant(self, ip: str, user: str, seconds: float) -> Row:
+        """Give a right by hand."""
+        if not 0 < seconds <= 366 * 86_400:
+            raise PoplockError("a grant by hand lasts from a second to a year")
+        if not user or len(user) > 255 or not user.isprintable():
+            raise PoplockError(f"{user[:80]!r} can't be a user's name")
+        network = self._network(ip)
+        address = ip.partition("/")[0]
+        return self.row(self._authorizer.grant(network, address, user, seconds))
+
+    def revoke(self, ip: str | None, user: str | None) -> Sequence[Row]:
+        """Take back; returns the grants that were live. Both None: all of them."""
+        network = None if ip is None else self._network(ip)
+        return [self.row(g) for g in self._authorizer.revoke(network, user)]
+
+    def history(
+        self, ip: str | None, user: str | None, since: float | None, limit: int
+    ) -> Iterator[Row]:
+        """Deeds, oldest first."""
+        network = None if ip is None else self._network(ip)
+        return map(_deed_row, self._store.history(network, user, since, limit))
+
+    def row(self, grant: Grant) -> Row:
+        """A grant as `list --json` prints it."""
+        return {
+            "network": grant.network,
+            "user": grant.user,
+            "granted_at": self._time(grant.granted_at),
+            "last_login": self._time(grant.last_login),
+            "expires_at": self._time(grant.expires_at),
+            "sessions": len(grant.sessions),
+            "source": grant.source,
+        }
+
+    def _network(self, text: str) -> Network:
+        try:
+            return parse_network(text, self._authorizer.policy.rules.ipv6_prefix)
+        except ValueError as error:
+            raise PoplockError(f"{text!r} is no IP address or network: {error}") from None
+
+    def _time(self, moment: float) -> str:
+        return stamp(to_wall(self._authorizer.clock, moment))
+
+
+def _deed_row(deed: Deed) -> Row:
+    return {
+        "at": stamp(deed.at),
+        "event": deed.what,
+        "network": deed.network,
+        "user": deed.user,
+        "source": deed.source,
+        "address": deed.address,
+        "count": deed.count,
+        "until": None if deed.until is None else stamp(deed.until),
+    }
+
+
+def _past(what: str) -> str:
+    return "expired" if what == "expired" else "was revoked"
+
+
+def stamp(wall: float) -> str:
+    """RFC 3339, UTC, whole seconds."""
+    return datetime.fromtimestamp(int(wall), UTC).isoformat().replace("+00:00", "Z")

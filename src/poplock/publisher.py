@@ -1,0 +1,104 @@
+"""Keeps the maps that MTAs read by themselves in step with the table.
+
+Changes are collected in the event loop, which costs little; files are written by one thread. A
+burst of changes becomes one file: at most one each `PACE`. A map that can't be written is tried
+again each second, and the old file stays as it was.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from .authorizer import Authorizer
+from .core.errors import MapError
+from .core.table import Change
+from .maps import Map
+
+log = logging.getLogger(__name__)
+
+PACE = 0.05  # seconds between two publications; a change is to be visible within 0.1
+RETRY = 1.0  # seconds
+RENEW = 60.0  # seconds between two renewals of what would otherwise lapse
+
+
+class Publisher:
+    """One map and its file."""
+
+    def __init__(self, authorizer: Authorizer, map_: Map, title: str) -> None:
+        self.title = title
+        self.trouble: str | None = None
+        self.published = 0
+        self._authorizer = authorizer
+        self._map = map_
+        self._wanted = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="map")
+
+    async def start(self) -> None:
+        """Write the map as the table is now; MapError if that can't be."""
+        self._map.replace_all(self._authorizer.table)
+        self._authorizer.subscribe(self._changed)
+        await self._publish()
+
+    async def run(self) -> None:
+        """Publish changes until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), RENEW)
+            self._wanted.clear()
+            self._map.renew()
+            started = time.monotonic()
+            waiting, self._waiting = self._waiting, []
+            try:
+                await self._publish()
+            except MapError as error:
+                if self.trouble != str(error):
+                    log.error("%s; the old map stays until it works again", error)
+                self.trouble = str(error)
+                self._settle(waiting, error)
+                await asyncio.sleep(RETRY)
+                self._wanted.set()
+            else:
+                self.trouble = None
+                self._settle(waiting, None)
+                await asyncio.sleep(max(PACE - (time.monotonic() - started), 0))
+
+    async def rewrite(self) -> None:
+        """Write everything anew, with what an operator has changed in rules of his own."""
+        self._map.replace_all(self._authorizer.table)
+        await self.shown()
+
+    async def shown(self) -> None:
+        """Return when the changes until now are in the file; MapError if they can't be."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._wanted.set()
+        await done
+
+    async def close(self) -> None:
+        """Take all grants out of the file: nobody would renew it."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._map.clear)
+        self._thread.shutdown()
+
+    def _changed(self, changes: Iterable[Change]) -> None:
+        table, now = self._authorizer.table, self._authorizer.clock.now()
+        networks = dict.fromkeys(change.key.network for change in changes)
+        self._map.update([(network, table.best(network, now)) for network in networks])
+        self._wanted.set()
+
+    async def _publish(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._map.publish)
+        self.published += 1
+
+    @staticmethod
+    def _settle(waiting: Sequence[asyncio.Future[None]], error: MapError | None) -> None:
+        for done in waiting:
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(MapError(str(error)))

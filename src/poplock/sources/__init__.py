@@ -1,0 +1,1 @@
+"""Where logins are learnt. One way a file."""

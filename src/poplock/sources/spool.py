@@ -1,0 +1,157 @@
+"""The drop box of `poplock-allow`: a file for each login.
+
+    poplock 1
+    ip 203.0.113.9
+    service pop3
+    tls unknown
+    user ann
+    end
+
+A file without its `end` is still being written. The kernel's word counts for two things: the time
+of the login is the file's modification time, and who says so is the file's owner. Since the folder
+is open to every mail user, an owner is believed about himself only; whom `speak_for_others` names
+(the owner of all virtual mailboxes, vpopmail say) and root, also about others.
+
+A file is taken away when its login is on disk. Read again after a crash, it gives the same login.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..core.addresses import parse_ip
+from ..core.errors import StoreError
+from ..core.events import Event, Login
+from .file import Health, Record
+from .watch import Watch
+
+_LARGEST = 4096  # bytes of a file
+_BATCH = 1000  # files read at a time
+_PATIENCE = 60.0  # seconds a file may lack its end before it is taken away
+_LABELS = ("poplock ", "ip ", "service ", "tls ", "user ")
+
+
+class SpoolSource:
+    """Follows one drop box."""
+
+    def __init__(
+        self,
+        title: str,
+        path: Path,
+        speak_for_others: Sequence[str],
+        kept: Callable[[], Awaitable[None]],
+        wall: Callable[[], float],
+    ) -> None:
+        self.title = title
+        self.health = Health()
+        self._path = path
+        self._trusted = frozenset(speak_for_others)
+        self._kept = kept
+        self._wall = wall
+
+    async def run(self, record: Record, position: str | None) -> None:
+        """Follow until cancelled. There is no position: what is done is gone."""
+        async with Watch(self._path, folder_only=True) as watch:
+            while True:
+                watch.arm()
+                while await self._take(record):
+                    pass
+                self.health.caught_up = True
+                await watch.wait()
+
+    async def _take(self, record: Record) -> bool:
+        """Record a batch of files; whether there may be more."""
+        events: list[Event] = []
+        done: list[Path] = []
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._path))
+            self.health.trouble = None
+        except OSError as error:
+            self.health.trouble = f"{self._path}: {error.strerror}"
+            return False
+        names = [name for name in names if name.startswith("login.")]
+        self.health.lag_bytes = 0
+        for name in names[:_BATCH]:
+            path = self._path / name
+            try:
+                event = self.read(path)
+            except ValueError:
+                self.health.skipped += 1
+                done.append(path)
+                continue
+            if event is not None:
+                events.append(event)
+                done.append(path)
+                self.health.last_login = event.time
+        if events:
+            self.health.events += len(events)
+            record(events, None)
+            with suppress(StoreError):
+                await self._kept()
+                _remove(done)
+            return len(names) > _BATCH
+        _remove(done)
+        return False
+
+    def read(self, path: Path) -> Login | None:
+        """The login in a file; None while it lacks its end; ValueError if it is to be refused."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ValueError(str(error)) from error
+        with os.fdopen(descriptor, "rb") as file:
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1 or info.st_size > _LARGEST:
+                raise ValueError("not a small regular file of its own")
+            text = file.read(_LARGEST).decode()
+        if not text.endswith("\nend\n"):
+            if self._wall() - info.st_mtime > _PATIENCE:
+                raise ValueError("cut off")
+            return None
+        version, ip, service, tls, user = _values(text)
+        if version != "1" or service not in ("pop3", "imap"):
+            raise ValueError("not written by poplock-allow")
+        if not self._may_say(info.st_uid, user):
+            raise ValueError("its owner may not speak for that user")
+        return Login(
+            info.st_mtime,
+            parse_ip(ip),
+            user,
+            service,
+            True if tls == "yes" else None,
+            source=self.title,
+            dialect="poplock-allow",
+        )
+
+    def _may_say(self, uid: int, user: str) -> bool:
+        if uid == 0:
+            return True
+        try:
+            owner = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return False
+        return owner == user or owner in self._trusted
+
+
+def _values(text: str) -> list[str]:
+    lines = text.split("\n")[:-2]
+    if len(lines) != len(_LABELS):
+        raise ValueError("not five lines")
+    values = []
+    for line, label in zip(lines, _LABELS, strict=True):
+        value = line.removeprefix(label)
+        if value == line or not value or not value.isprintable() or len(value) > 255:
+            raise ValueError(f"no {label}")
+        values.append(value)
+    return values
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()

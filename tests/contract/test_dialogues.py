@@ -1,0 +1,88 @@
+"""The laws of a dialogue, over every row of ANSWERS: chunks, garbage, three answers."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poplock.answers import ANSWERS, dialogue
+from poplock.answers.postfix_policy import LONGEST_REQUEST
+from poplock.core.answers import Answer, NoOpinion, Permit, Query, Unavailable
+from poplock.core.errors import WireError
+from poplock.core.grants import Grant
+
+SAMPLES = Path(__file__).parent.parent / "samples" / "answers"
+GRANT = Grant("203.0.113.9/32", "ann", "log", "203.0.113.9", 0.0, 0.0, 1.0)  # type: ignore[arg-type]
+every_answer = pytest.mark.parametrize("name", ANSWERS)
+
+
+def transcript(name: str) -> tuple[bytes, list[Query]]:
+    """A recorded conversation and the queries that stand in it."""
+    text = (SAMPLES / f"{name}.txt").read_bytes()
+    expected = [
+        Query(client, sender)
+        for line in (SAMPLES / f"{name}.expected").read_text().splitlines()
+        for client, _, sender in [line.partition(" ")]
+    ]
+    return text, expected
+
+
+def converse(name: str, data: bytes, size: int, answer: Answer) -> tuple[list[Query], bytes]:
+    talk, queries, sent = dialogue(name)(), [], b""
+    for i in range(0, len(data), size):
+        for query in talk.receive_data(data[i : i + size]):
+            queries.append(query)
+            talk.reply(query, answer)
+        sent += talk.data_to_send()
+    return queries, sent
+
+
+@every_answer
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 4096, 1_000_000])
+def test_however_the_bytes_are_cut_the_result_is_the_same(name: str, size: int) -> None:
+    data, expected = transcript(name)
+    whole = converse(name, data, len(data), Permit(GRANT))
+    assert converse(name, data, size, Permit(GRANT)) == whole
+    assert whole[0] == expected
+
+
+@every_answer
+def test_the_three_answers_have_bytes_of_their_own(name: str) -> None:
+    data, _ = transcript(name)
+    answers = (Permit(GRANT), NoOpinion("no"), Unavailable("disk full"))
+    assert len({converse(name, data, 4096, a)[1] for a in answers}) == 3
+
+
+@every_answer
+@given(chunks=st.lists(st.binary(max_size=200), max_size=20))
+def test_any_bytes_give_requests_or_more_or_a_wire_error(name: str, chunks: list[bytes]) -> None:
+    talk = dialogue(name)()
+    try:
+        for chunk in chunks:
+            for query in talk.receive_data(chunk):
+                assert isinstance(query, Query)
+    except WireError:
+        pass
+
+
+@every_answer
+@given(cut=st.integers(0, 2000), junk=st.binary(min_size=1, max_size=30))
+def test_garbage_inside_a_real_conversation_is_documented_too(
+    name: str, cut: int, junk: bytes
+) -> None:
+    data, _ = transcript(name)
+    try:
+        converse(name, data[:cut] + junk + data[cut:], 50, NoOpinion("no"))
+    except WireError:
+        pass
+
+
+@every_answer
+def test_a_request_without_an_end_is_refused_in_bounded_memory(name: str) -> None:
+    talk, sent = dialogue(name)(), 0
+    with pytest.raises(WireError):
+        while True:
+            talk.receive_data(b"x" * 4096)
+            sent += 4096
+            assert sent <= 2 * LONGEST_REQUEST

@@ -1,0 +1,105 @@
+"""Wrong configurations: the file, the line, what and why."""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from poplock.cli import EX_CONFIG
+from poplock.config.load import load_config, parse_config
+from poplock.config.model import Duration, Listen
+from poplock.core.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("[policy\n", 1, "not TOML"),
+        ("[policy]\nwindw = 3\n", 2, "did you mean 'window'"),
+        ("\n[polcy]\nwindow = 3\n", 2, "did you mean 'policy'"),
+        ('[policy]\nwindow = "1 hour"\n', 2, "is no duration"),
+        ("[policy]\nwindow = -5\n", 2, "is no duration"),
+        ("[policy]\nwindow = 0\n", 2, "earn nobody"),
+        ('[policy]\nwindow = "2d"\n', 1, "max_session"),
+        ('[policy]\nrequire_tls = "yes"\n', 2, "expected `bool`"),
+        ("[policy]\nipv6_prefix = 200\n", 2, "<= 128"),
+        ('[policy]\nnever = ["10.0.0.0/8",\n "300.1.1.1"]\n', 2, "300.1.1.1"),
+        ('[policy]\nnever = ["10.0.0.1/8"]\n', 2, "host bits"),
+        ("[[source]]\npath = '/var/log/mail.log'\n", 1, "type"),
+        ("[[source]]\ntype = 'fiel'\npath = '/x'\n", 2, "there are file"),
+        ("[[source]]\ntype = 'file'\n", 1, "'path' is missing"),
+        ("[[source]]\ntype = 'file'\npath = 'mail.log'\n", 3, "absolute"),
+        ("[[source]]\ntype = 'file'\npath = '/x'\ndialects = ['dovcot']\n", 4, "there are dovecot"),
+        ("[[source]]\ntype = 'file'\npath = '/x'\npth = 1\n", 4, "did you mean 'path'"),
+        ("[[answer]]\ntype = 'postfix_policy'\nlisten = '127.0.0.1:10031'\n", 3, "is no socket"),
+        ("[[answer]]\ntype = 'postfix_policy'\nlisten = 'inet:localhost:1'\n", 3, "no IP address"),
+        ("[[answer]]\ntype = 'postfix_policy'\nlisten = 'unix:x'\n", 3, "absolute path"),
+        (
+            "[[answer]]\ntype = 'postfix_policy'\nlisten = 'unix:/run/poplock/control.sock'\n",
+            3,
+            "already taken by control.path",
+        ),
+        (
+            "[[answer]]\ntype = 'postfix_policy'\nlisten = 'inet:127.0.0.1:1'\n"
+            "[[answer]]\ntype = 'postfix_policy'\nlisten = 'inet:127.0.0.1:1'\n",
+            6,
+            "already taken by answer[0]",
+        ),
+        ("[control]\nmode = '999'\n", 2, "file mode"),
+    ],
+)
+def test_a_wrong_configuration_names_line_and_reason(text: str, line: int, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "poplock.toml")
+    assert str(caught.value).startswith(f"poplock.toml:{line}: ")
+    assert says in str(caught.value)
+
+
+def test_an_empty_configuration_has_the_promised_defaults() -> None:
+    config = parse_config("", "poplock.toml")
+    assert (config.policy.window, config.policy.max_session) == (3600, 86_400)
+    assert config.policy.ipv6_prefix == 64
+    assert "100.64.0.0/10" in config.policy.never
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("60m", 3600), ("30d", 2_592_000)])
+def test_durations(text: str, seconds: int) -> None:
+    assert Duration.read(text) == seconds
+
+
+def test_listeners_are_written_as_postfix_writes_them() -> None:
+    assert Listen.read("inet:[::1]:10031") == Listen(host="::1", port=10031)
+    assert Listen.read("unix:/run/x") == Listen(path="/run/x")
+
+
+def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--config"):
+        load_config(tmp_path / "no.toml")
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("[store]\npath = '/nowhere/at/all/p.db'\n", "there is no folder"),
+        ("[[source]]\ntype = 'file'\npath = '/nowhere/mail.log'\n", "there is no folder"),
+        ("[[source]]\ntype = 'file'\npath = '/etc'\n", "is a folder"),
+        ("[[source]]\ntype = 'spool'\npath = '/nowhere/spool'\n", "there is no folder"),
+    ],
+)
+def test_config_check_looks_at_the_host_and_exits_78(
+    tmp_path: Path, section: str, says: str
+) -> None:
+    from poplock.cli.config import command
+
+    config = tmp_path / "poplock.toml"
+    head = f"[control]\npath = '{tmp_path}/c.sock'\n"
+    if "[store]" not in section:
+        head += f"[store]\npath = '{tmp_path}/p.db'\n"
+    config.write_text(head + section)
+    result = CliRunner().invoke(command, ["check", "--config", str(config)])
+    assert isinstance(result.exception, ConfigError)
+    assert says in str(result.exception)
+    assert str(config) + ":" in str(result.exception)
+    assert os.listdir(tmp_path) == ["poplock.toml"]
+    assert EX_CONFIG == 78
