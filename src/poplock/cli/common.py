@@ -122,7 +122,7 @@ def show(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool, nothing:
         _table(rows, columns)
     else:
         for row in rows:
-            sys.stdout.write("\t".join(_cell(row.get(c)) for c in columns) + "\n")
+            sys.stdout.write("\t".join(cell(row.get(c)) for c in columns) + "\n")
     return len(rows)
 
 
@@ -137,11 +137,11 @@ def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         # Text, not markup: user names are written by strangers.
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+        table.add_row(*(Text(cell(row.get(column))) for column in columns))
     Console().print(table)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """A value for people: control characters of strangers don't reach the terminal."""
     text = "-" if value is None else str(value)
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -22,7 +22,7 @@ _TAGS = tuple(
     for name in (b"imapd", b"pop3d", b"imaplogin", b"courierpop3login")
     for suffix in (b"", b"-ssl")
 )
-_USER = rb"user=([^,\s\[\]]{1,255}), "
+_USER = rb"user=([^,\[\]\x00-\x20\x7f]{1,255}), "
 _FROM = rb"ip=\[(" + ADDRESS + rb")\](?:, port=\[(\d{1,5})\])?"
 
 

@@ -41,7 +41,7 @@ _USUAL = (
 )
 # A site may choose other elements in another order: words and key=value, where a value is either
 # in angle brackets or free of blanks, commas and brackets.
-_ELEMENT = rb"(?:[A-Za-z][A-Za-z0-9_-]{0,31}=)?(?:<[^<>\n]{0,255}>|[^<>, =\n]{0,255})"
+_ELEMENT = rb"(?:[A-Za-z][A-Za-z0-9_-]{0,31}=)?(?:<[^<>\x00-\x1f\x7f]{0,255}>|[^<>, =\x00-\x1f\x7f]{0,255})"
 _OTHER = rb"(" + _ELEMENT + rb"(?:, " + _ELEMENT + rb"){0,40})"
 _SPLIT = re.compile(rb"(?:([A-Za-z][A-Za-z0-9_-]{0,31})=)?(?:<([^<>]*)>|([^<>, =]*))(?:, |$)")
 
@@ -122,7 +122,7 @@ DIALECT = Dialect(
             "logout",
             _TAGS,
             rb"(?:imap|pop3)\(",
-            rb"([^()<>\s]{1,255})\)<\d{1,10}><(" + _SESSION + rb")>: (?:Info: )?"
+            rb"([^()<>\x00-\x20\x7f]{1,255})\)<\d{1,10}><(" + _SESSION + rb")>: (?:Info: )?"
             rb"(?:Disconnected|Connection closed|Logged out)[^\n]*",
             _logout,
             sure=False,

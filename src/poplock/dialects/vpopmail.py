@@ -24,6 +24,7 @@ _TAGS = (
     b"vchkpw-pop3s",
     b"vchkpw-imap",
     b"vchkpw-imaps",
+    b"vchkpw-smtp",
 )
 _WORDS = rb"vchkpw-" + _SERVICES + rb": (?:\([A-Z0-9-]{1,16}\) )?"
 _SERVICE = re.compile(rb"vchkpw-([a-z0-9]+): ")
@@ -56,14 +57,14 @@ DIALECT = Dialect(
             "login",
             _TAGS,
             _WORDS + rb"login success ",
-            rb"([^:\s]{1,255}):(" + ADDRESS + rb")",
+            rb"([^:\x00-\x20\x7f]{1,255}):(" + ADDRESS + rb")",
             _login,
         ),
         Rule(
             "failure",
             _TAGS,
             _WORDS + rb"(?:password fail|vpopmail user not found|invalid user/domain characters) ",
-            rb"(?:\(pass: '[^\n]{0,255}'\) )?([^:\s']{0,255}):(" + ADDRESS + rb")",
+            rb"(?:\(pass: '[^\n]{0,255}'\) )?([^:'\x00-\x20\x7f]{0,255}):(" + ADDRESS + rb")",
             _failure,
             sure=False,
         ),

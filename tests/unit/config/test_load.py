@@ -1,6 +1,5 @@
 """Wrong configurations: the file, the line, what and why."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -101,5 +100,5 @@ def test_config_check_looks_at_the_host_and_exits_78(
     assert isinstance(result.exception, ConfigError)
     assert says in str(result.exception)
     assert str(config) + ":" in str(result.exception)
-    assert os.listdir(tmp_path) == ["poplock.toml"]
+    assert [file.name for file in tmp_path.iterdir()] == ["poplock.toml"]
     assert EX_CONFIG == 78

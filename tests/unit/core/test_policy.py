@@ -4,9 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from poplock.core.policy import NEVER
 from poplock.core.addresses import NetworkSet
-from poplock.core.policy import End, Give, Ignore, Policy, Rules
+from poplock.core.policy import NEVER, End, Give, Ignore, Policy, Rules
 from tests.conftest import login, logout
 
 NOW = 1_800_000_000.0

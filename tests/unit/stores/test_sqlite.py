@@ -167,7 +167,8 @@ from tests.conftest import login
 clock = FakeClock(); a = Authorizer(Policy(Rules()), clock); a.trouble = None
 store = SqliteStore(Path({str(path)!r}), write=True)
 for i in range(10**6):
-    a.record([login(clock.wall(), ip=f"198.51.{{i // 250 % 250}}.{{i % 250}}", user=f"u{{i}}")], ("log", str(i)))
+    ip = f"198.51.{{i // 250 % 250}}.{{i % 250}}"
+    a.record([login(clock.wall(), ip=ip, user=f"u{{i}}")], ("log", str(i)))
     store.commit(a.take_pending(), a.mark())
     if i == 200:
         print("going", flush=True)
