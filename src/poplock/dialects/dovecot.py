@@ -41,7 +41,8 @@ _USUAL = (
 )
 # A site may choose other elements in another order: words and key=value, where a value is either
 # in angle brackets or free of blanks, commas and brackets.
-_ELEMENT = rb"(?:[A-Za-z][A-Za-z0-9_-]{0,31}=)?(?:<[^<>\x00-\x1f\x7f]{0,255}>|[^<>, =\x00-\x1f\x7f]{0,255})"
+_KEY = rb"(?:[A-Za-z][A-Za-z0-9_-]{0,31}=)?"
+_ELEMENT = _KEY + rb"(?:<[^<>\x00-\x1f\x7f]{0,255}>|[^<>, =\x00-\x1f\x7f]{0,255})"
 _OTHER = rb"(" + _ELEMENT + rb"(?:, " + _ELEMENT + rb"){0,40})"
 _SPLIT = re.compile(rb"(?:([A-Za-z][A-Za-z0-9_-]{0,31})=)?(?:<([^<>]*)>|([^<>, =]*))(?:, |$)")
 
