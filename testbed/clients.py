@@ -1,0 +1,100 @@
+"""POP3, IMAP and SMTP clients that come from an address of their own."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import smtplib
+import socket
+import ssl
+from contextlib import suppress
+
+from .host import Host
+from .servers import password
+
+FOREIGN = "someone@elsewhere.test"
+LOCAL = "user@example.org"
+
+
+def _tls(sock: socket.socket) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+def pop3(host: Host, source: str, *, tls: bool = False) -> poplib.POP3:
+    """A greeted POP3 connection."""
+
+    class Client(poplib.POP3):
+        def _create_socket(self, timeout: float) -> socket.socket:
+            sock = host.connect(source, 995 if tls else 110)
+            return _tls(sock) if tls else sock
+
+    return Client(source)
+
+
+def imap(host: Host, source: str, *, tls: bool = False) -> imaplib.IMAP4:
+    """A greeted IMAP connection."""
+
+    class Client(imaplib.IMAP4):
+        def _create_socket(self, timeout: float | None) -> socket.socket:
+            sock = host.connect(source, 993 if tls else 143)
+            return _tls(sock) if tls else sock
+
+    return Client(source)
+
+
+def log_in(
+    host: Host,
+    source: str,
+    *,
+    service: str = "pop3",
+    user: str = "alice",
+    right: bool = True,
+    tls: bool = False,
+) -> None:
+    """Log in and out again, or fail to."""
+    secret = password(user) if right else "wrong"
+    if service == "pop3":
+        client = pop3(host, source, tls=tls)
+        if right:
+            client.user(user)
+            client.pass_(secret)
+        else:
+            with suppress(poplib.error_proto):
+                client.user(user)
+                client.pass_(secret)
+        with suppress(poplib.error_proto, OSError, EOFError):
+            client.quit()
+        return
+    imap_client = imap(host, source, tls=tls)
+    if right:
+        imap_client.login(user, secret)
+    else:
+        with suppress(imaplib.IMAP4.error):
+            imap_client.login(user, secret)
+    with suppress(imaplib.IMAP4.error, OSError):
+        imap_client.logout()
+
+
+def rcpt(host: Host, source: str, recipient: str = FOREIGN, port: int = 25) -> tuple[int, str]:
+    """What the MTA says to RCPT TO from this client; a dead session is (0, why)."""
+
+    class Client(smtplib.SMTP):
+        def _get_socket(self, host_name: str, port_: int, timeout: float) -> socket.socket:
+            return host.connect(source, port)
+
+    try:
+        client = Client("mx", port, local_hostname="client.test")
+        try:
+            client.ehlo()
+            client.mail("ann@example.org")
+            code, text = client.rcpt(recipient)
+            with suppress(smtplib.SMTPException, OSError):
+                client.quit()
+        finally:
+            client.close()
+    except (smtplib.SMTPException, OSError) as error:
+        return 0, str(error)
+    return code, text.decode(errors="replace")

@@ -1,0 +1,244 @@
+"""A running root: mount, process and network namespaces of its own, and clients beside it.
+
+Ending the one process at its top ends every server in it; it also ends when the test's process
+dies. On the network the host is 203.0.113.1 and 2001:db8:1::1. A second network namespace, joined
+by a veth pair, holds the clients: 203.0.113.2 to .20 and IPv6 likewise, so that they are remote and
+none of poplock's defaults has to be bent. Nothing leaves the two namespaces.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .roots import TestbedError, base, cache, layer
+
+SERVER4, SERVER6 = "203.0.113.1", "2001:db8:1::1"
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_INIT = r"""
+set -e
+lower=$1 scratch=$2 shared=$3
+mount --make-rprivate /
+mount -t overlay -o "lowerdir=$lower,upperdir=$scratch/upper,workdir=$scratch/work" overlay \
+    "$scratch/root"
+cd "$scratch/root"
+mount -t proc proc proc
+mount -t tmpfs -o mode=755 tmpfs dev
+for node in null:3 zero:5 full:7 random:8 urandom:9; do
+    mknod -m 666 "dev/${node%:*}" c 1 "${node#*:}"
+done
+mknod -m 666 dev/tty c 5 0
+mkdir -m 1777 dev/shm
+ln -s /proc/self/fd dev/fd
+mount -t tmpfs -o mode=755 tmpfs run
+mkdir -m 1777 run/lock
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mkdir -p shared
+mount --bind "$shared" shared
+if test -d var/spool/postfix; then
+    mkdir -p var/spool/postfix/poplock "$shared/policy"
+    mount --bind "$shared/policy" var/spool/postfix/poplock
+fi
+printf 'nameserver 203.0.113.254\n' > etc/resolv.conf
+echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || :
+echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
+ip link set lo up
+echo ready
+while :; do sleep 1000 & wait; done
+"""
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Host:
+    """One root and its network; a context manager."""
+
+    def __init__(self, release: str, packages: Sequence[str], prepare: str = "") -> None:
+        self.release = release
+        upper = layer(release, packages, prepare)
+        self._lower = f"{upper}:{base(release)}"
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Host:
+        run = cache() / "running"
+        run.mkdir(parents=True, exist_ok=True)
+        self._scratch = Path(tempfile.mkdtemp(prefix="host-", dir=run))
+        self.shared = self._scratch / "shared"
+        for name in ("root", "upper", "work", "shared"):
+            (self._scratch / name).mkdir()
+        for path in (self._scratch, self.shared):
+            path.chmod(0o755)
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _start(self) -> None:
+        flags = ["--mount", "--pid", "--net", "--fork", "--kill-child"]
+        arguments = [self._lower, str(self._scratch), str(self.shared)]
+        self._pid = self._namespace([*flags, "sh", "-c", _INIT, "sh", *arguments])
+        clients = "ip link set lo up; echo ready; exec sleep infinity"
+        self._clients = self._namespace(["--net", "--fork", "--kill-child", "sh", "-c", clients])
+        self.root = self._scratch / "root"
+        _ip(f"link add server netns {self._pid} type veth peer name client netns {self._clients}")
+        self._net(self._pid, "server", [f"{SERVER4}/24", f"{SERVER6}/64"])
+        more = [f"203.0.113.{i}/24" for i in range(2, 21)]
+        more += [f"2001:db8:1::{i:x}/64" for i in range(2, 21)] + ["2001:db8:2::2/64"]
+        self._net(self._clients, "client", more)
+        _inside(self._pid, f"ip route add 2001:db8:2::/64 via {SERVER6[:-1]}2 dev server")
+
+    def _namespace(self, arguments: list[str]) -> int:
+        """Start a process in namespaces of its own; its pid once it is ready."""
+        child = subprocess.Popen(
+            ["unshare", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=_die_with_parent,
+        )
+        self._processes.append(child)
+        assert child.stdout is not None and child.stderr is not None
+        if child.stdout.readline() != b"ready\n":
+            raise TestbedError(f"cannot start a host: {child.stderr.read().decode()}")
+        return int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0])
+
+    def _net(self, pid: int, device: str, addresses: list[str]) -> None:
+        for address in addresses:
+            nodad = " nodad" if ":" in address else ""
+            _inside(pid, f"ip addr add {address} dev {device}{nodad}")
+        _inside(pid, f"ip link set {device} up")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process of the host, and take its files away."""
+        for child in self._processes:
+            child.kill()
+            child.wait()
+            for pipe in (child.stdout, child.stderr):
+                if pipe is not None:
+                    pipe.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def popen(self, argv: Sequence[str], *, inside: bool = True, **more: Any) -> Any:
+        """Start a program in the root, or with `inside=False` in its network only."""
+        enter = ["nsenter", "-t", str(self._pid), "-n"]
+        if inside:
+            enter += ["-m", "-p", "chroot", str(self.root)]
+            more.setdefault("env", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+        more.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen([*enter, *argv], preexec_fn=_die_with_parent, **more)
+
+    def run(self, argv: Sequence[str], *, inside: bool = True) -> str:
+        """Run a program to its end; its output. TestbedError with its words if it fails."""
+        # A file and not a pipe: a daemon that is started keeps its end of it.
+        with tempfile.TemporaryFile() as output:
+            child = self.popen(argv, inside=inside, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                status = child.wait(60)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                status = child.wait()
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        if status != 0:
+            raise TestbedError(f"{' '.join(argv)}: status {status}\n{text}")
+        return text
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Put a file into the root."""
+        with self.popen(["tee", path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+            child.communicate(text.encode())
+        self.run(["chmod", f"{mode:o}", path])
+
+    def connect(self, source: str, port: int) -> socket.socket:
+        """A connection from a client's address to the host.
+
+        127.x and ::1 connect inside the host; all others come from the clients' namespace.
+        """
+        local = source.startswith("127.") or source == "::1"
+        server = {True: ("127.0.0.1", "::1"), False: (SERVER4, SERVER6)}[local][":" in source]
+        return _in_network(
+            self._pid if local else self._clients,
+            lambda: socket.create_connection((server, port), 20, (source, 0)),
+        )
+
+    def wait_for_port(self, port: int, seconds: float = 30) -> None:
+        """Until something answers on the port."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.connect("127.0.0.1", port).close()
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise TestbedError(f"nothing listens on port {port}: {error}") from error
+                time.sleep(0.05)
+
+
+def _ip(command: str) -> None:
+    subprocess.run(["ip", *command.split()], check=True)
+
+
+def _inside(pid: int, command: str) -> None:
+    subprocess.run(["nsenter", "-t", str(pid), "-n", *command.split()], check=True)
+
+
+def _in_network(pid: int, make: Callable[[], socket.socket]) -> socket.socket:
+    """Call `make` in the network namespace of a process, in a thread that ends with it.
+
+    A socket stays in the namespace it was made in, whoever uses it.
+    """
+    result: list[socket.socket | BaseException] = []
+
+    def work() -> None:
+        try:
+            descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+            try:
+                if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            finally:
+                os.close(descriptor)
+            result.append(make())
+        except BaseException as error:
+            result.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    (made,) = result
+    if isinstance(made, BaseException):
+        raise made
+    return made
+
+
+def end(child: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
+    """Send a signal and wait for the end; the exit status."""
+    with suppress(ProcessLookupError):
+        child.send_signal(number)
+    return child.wait(20)
