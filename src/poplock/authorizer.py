@@ -62,6 +62,7 @@ class Authorizer:
         self._uses: dict[tuple[str, int], _Use] = {}
         self._places: dict[str, tuple[Network | None, NoOpinion]] = {}
         self._listeners: list[Listener] = []
+        self._expected: dict[Network, set[Callable[[], None]]] = {}
         self.wake: Callable[[], None] = lambda: None
         """Called when something waits in `pending`."""
 
@@ -162,6 +163,25 @@ class Authorizer:
             self.counts.unavailable += 1
         return answer
 
+    def expect(self, query: Query, wake: Callable[[], None]) -> Callable[[], None] | None:
+        """Have `wake` called once a login earns a grant for the client of an unanswered query.
+
+        Returns what takes the wish back; None where no login could help.
+        """
+        network = self.network(query.client)
+        if network is None or self.policy.why_never(parse_ip(query.client)) is not None:
+            return None
+        self.counts.no_opinions -= 1  # it will be asked again, and counted then
+        waiting = self._expected.setdefault(network, set())
+        waiting.add(wake)
+
+        def forget() -> None:
+            waiting.discard(wake)
+            if not waiting and self._expected.get(network) is waiting:
+                del self._expected[network]
+
+        return forget
+
     def decide(self, query: Query) -> Answer:
         """The answer, from memory."""
         if self.trouble is not None:
@@ -245,6 +265,9 @@ class Authorizer:
     def _changed(self, changes: list[Change]) -> None:
         for key, grant in changes:
             self.pending.grants[key] = grant
+            if grant is not None and key.network in self._expected:
+                for wake in self._expected.pop(key.network):
+                    wake()
         if changes:
             for listener in self._listeners:
                 listener(changes)

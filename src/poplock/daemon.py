@@ -123,8 +123,13 @@ class Daemon:
             server = StreamServer(
                 settings.listen,
                 dialogue(str(name)),
-                self._authorizer.check,
-                Limits(settings.max_connections, settings.idle_timeout, settings.request_timeout),
+                self._authorizer,
+                Limits(
+                    settings.max_connections,
+                    settings.idle_timeout,
+                    settings.request_timeout,
+                    settings.patience,
+                ),
             )
             listen = Listen.read(settings.listen)
             await server.start(open_listener(listen, group=settings.group, mode=settings.mode))

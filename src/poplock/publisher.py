@@ -47,7 +47,8 @@ class Publisher:
         """Publish changes until cancelled."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), RENEW)
+                async with asyncio.timeout(RENEW):
+                    await self._wanted.wait()
             self._wanted.clear()
             self._map.renew()
             started = time.monotonic()

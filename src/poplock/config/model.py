@@ -140,6 +140,7 @@ class PostfixPolicy(
     max_connections: Annotated[int, Meta(ge=1, le=65_536)] = 1000
     idle_timeout: Duration = Duration(600)
     request_timeout: Duration = Duration(10)
+    patience: Duration = Duration(0.25)
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

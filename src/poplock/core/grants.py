@@ -20,6 +20,12 @@ from typing import NamedTuple
 
 from .addresses import Network
 
+REORDERED = 5.0
+"""Seconds by which the end of a session may be stamped before its login.
+
+Dovecot 2.4 logs the login of a short session after its end, seen with a millisecond between.
+"""
+
 MOST_SESSIONS = 64
 """Open sessions kept for one grant; a client that opens more has its oldest forgotten."""
 
@@ -149,10 +155,10 @@ def without_session(held: Grant, ended: Ended) -> Grant:
     """The grant after one of its sessions ended.
 
     An end that came after the session's limit proves nothing: the right had lapsed by then.
-    An end stamped before its session's login belongs to an earlier use of the same id.
+    An end stamped well before its session's login belongs to an earlier use of the same id.
     """
     for session in held.sessions:
-        if session.id == ended.session and session.login <= ended.at:
+        if session.id == ended.session and session.login <= ended.at + REORDERED:
             rest = tuple(s for s in held.sessions if s is not session)
             proofs = held.proofs
             if ended.at < session.limit:

@@ -5,8 +5,9 @@
     imapd: DISCONNECTED, user=ann, ip=[...], ...      imapd: TIMEOUT, user=ann, ip=[...], ...
     pop3d: LOGIN FAILED, user=ann, ip=[::ffff:192.0.2.7]
 
-The tags of the TLS ports end in `-ssl`; STARTTLS isn't told, so elsewhere TLS is unknown. Stderr
-loggers put `INFO: ` before the text. The session is known by the client's address and port, which
+With TLS, `, starttls=1` (imapd) or `, stls=1` (pop3d) follows, on the TLS ports too, whose tags end
+in `-ssl`. Older versions don't say it, so without the mark TLS is unknown. Stderr loggers put
+`INFO: ` before the text. The session is known by the client's address and port, which
 stay the same until its end.
 
 Security: the name is the client's choice, within what authdaemond has found in its user data. A
@@ -30,8 +31,8 @@ def _service(tag: bytes) -> str:
     return "pop3" if b"pop3" in tag else "imap"
 
 
-def _tls(tag: bytes) -> bool | None:
-    return True if tag.endswith(b"-ssl") else None
+def _tls(tag: bytes, mark: bytes | None = None) -> bool | None:
+    return True if mark or tag.endswith(b"-ssl") else None
 
 
 def _session(ip: bytes, port: bytes | None) -> str | None:
@@ -39,13 +40,13 @@ def _session(ip: bytes, port: bytes | None) -> str | None:
 
 
 def _login(time: float, tag: bytes, words: bytes, body: Body) -> Event:
-    user, ip, port = body.groups()
+    user, ip, port, tls = body.groups()
     return Login(
         time,
         address(ip),
         user.decode(),
         _service(tag),
-        _tls(tag),
+        _tls(tag, tls),
         _session(ip, port),
     )
 
@@ -75,7 +76,7 @@ DIALECT = Dialect(
             "login",
             _TAGS,
             rb"(?:INFO: )?LOGIN, ",
-            _USER + _FROM + rb"(?:, protocol=(?:IMAP|POP3))?",
+            _USER + _FROM + rb"(?:, protocol=(?:IMAP|POP3))?(?:, (?:start|s)tls=(1))?",
             _login,
         ),
         Rule(

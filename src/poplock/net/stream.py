@@ -1,7 +1,12 @@
 """Drives dialogues over stream sockets.
 
 A question is answered inside the call that delivers its bytes: a task or an `await` for each would
-cost more than the question. What keeps a hostile or broken peer from harming others: a limit of
+cost more than the question. Only a client without a grant may have to wait: a POP/IMAP server may
+log a login a moment *after* it told the client (Dovecot 2.4 was seen to be a millisecond late), and
+who logs in and sends at once would be refused. So "no grant" is said after `patience`, unless the
+login comes meanwhile. Those who wait are strangers who want to relay; nobody else is held up.
+
+What keeps a hostile or broken peer from harming others: a limit of
 connections, of unanswered output, of time for a request and of idle time; after `WireError` the
 connection is closed. One slow peer stops being read once it stops reading.
 """
@@ -9,13 +14,14 @@ connection is closed. One slow peer stops being read once it stops reading.
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from ..answers import Dialogue, MakesDialogue
-from ..core.answers import Answer, Query
+from ..core.answers import Answer, NoOpinion, Query
 from ..core.errors import WireError
 from .listen import close_listener
 
@@ -25,6 +31,14 @@ _SAY_AGAIN = 60.0  # seconds before the same complaint about the same peer is lo
 _MOST_COMPLAINTS = 1000  # peers remembered for that
 
 
+class Authority(Protocol):
+    """Who knows the answers: the Authorizer."""
+
+    def check(self, query: Query) -> Answer: ...
+
+    def expect(self, query: Query, wake: Callable[[], None]) -> Callable[[], None] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Seconds and counts."""
@@ -32,6 +46,7 @@ class Limits:
     connections: int
     idle: float
     request: float
+    patience: float
 
 
 class StreamServer:
@@ -41,13 +56,13 @@ class StreamServer:
         self,
         name: str,
         make_dialogue: MakesDialogue,
-        check: Callable[[Query], Answer],
+        authority: Authority,
         limits: Limits,
     ) -> None:
         self.name = name
         self.limits = limits
         self.make_dialogue = make_dialogue
-        self.check = check
+        self.authority = authority
         self.connections: set[_Connection] = set()
         self.refused = 0
         self._complaints: dict[str, float] = {}
@@ -98,7 +113,10 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: StreamServer) -> None:
         self._server = server
         self._dialogue: Dialogue = server.make_dialogue()
-        self._check = server.check
+        self._check = server.authority.check
+        self._patience = server.limits.patience
+        self._queue: deque[Query] = deque()
+        self._stop_waiting: Callable[[], None] | None = None
         self._time = asyncio.get_running_loop().time
         self._transport: asyncio.Transport
         self.heard = self._time()
@@ -126,20 +144,57 @@ class _Connection(asyncio.Protocol):
             log.exception("%s: a bug in the dialogue with %s", self._server.name, self._peer())
             self._transport.abort()
             return
-        for request in requests:
-            dialogue.reply(request, self._check(request))
         self.partial = not requests
+        self._queue.extend(requests)
+        if self._stop_waiting is None:
+            self._answer()
+
+    def _answer(self, waited: bool = False) -> None:
+        """Answer what is queued, up to a client whose login may be on its way."""
+        dialogue, queue = self._dialogue, self._queue
+        while queue:
+            request = queue[0]
+            answer = self._check(request)
+            if type(answer) is NoOpinion and not waited and self._wait(request):
+                break
+            waited = False
+            dialogue.reply(queue.popleft(), answer)
         reply = dialogue.data_to_send()
         if reply:
             self._transport.write(reply)
+
+    def _wait(self, request: Query) -> bool:
+        """Go on when the client has logged in, or after `patience`; False where that can't help."""
+        forget = self._server.authority.expect(request, self._go_on) if self._patience else None
+        if forget is None:
+            return False
+        timer = asyncio.get_running_loop().call_later(self._patience, self._go_on)
+        self._transport.pause_reading()
+
+        def stop() -> None:
+            timer.cancel()
+            forget()
+            self._stop_waiting = None
+
+        self._stop_waiting = stop
+        return True
+
+    def _go_on(self) -> None:
+        if self._stop_waiting is not None:
+            self._stop_waiting()
+            self._transport.resume_reading()
+            self._answer(waited=True)
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._transport.resume_reading()
+        if self._stop_waiting is None:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._stop_waiting is not None:
+            self._stop_waiting()
         self._server.connections.discard(self)
 
     def refuse(self, why: str) -> None:

@@ -55,4 +55,6 @@ class Watch:
     async def wait(self) -> None:
         """Until something changed, or a second has passed."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), LOOK)
+            # Not wait_for(): in Python 3.11 that may swallow a cancellation.
+            async with asyncio.timeout(LOOK):
+                await self._changed.wait()

@@ -63,6 +63,15 @@ def test_the_right_lasts_until_the_last_of_two_sessions_has_ended(
     assert not permitted(authorizer)
 
 
+def test_an_end_that_is_logged_before_its_login_counts(
+    authorizer: Authorizer, clock: FakeClock
+) -> None:
+    """As Dovecot 2.4 does with short sessions, a millisecond apart."""
+    authorizer.record([logout(clock.wall() - 0.001, "s1"), login(clock.wall(), session="s1")])
+    clock.advance(3601)
+    assert not permitted(authorizer)
+
+
 def test_another_source_can_not_end_a_session(authorizer: Authorizer, clock: FakeClock) -> None:
     authorizer.record([login(clock.wall(), session="s1")])
     authorizer.record([logout(clock.wall(), "s1", source="other")])

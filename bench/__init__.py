@@ -1,0 +1,1 @@
+"""Benchmarks: each file asks one question and measures its answer against a peer or a limit."""
