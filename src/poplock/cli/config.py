@@ -45,4 +45,5 @@ def show(config_path: Path) -> None:
       poplock config show | jq .policy
     """
     config = load(config_path)
-    click.echo(msgspec.json.format(msgspec.json.encode(config), indent=2))
+    text = msgspec.json.encode(config, enc_hook=float)  # durations are seconds here
+    click.echo(msgspec.json.format(text, indent=2))

@@ -24,7 +24,7 @@ def command(ip: str, user: str, seconds: Duration | None, as_json: bool, config_
       poplock grant 203.0.113.9 --user ann@example.org --for 30m
     """
     config = load(config_path)
-    length = config.policy.window if seconds is None else seconds
+    length = float(config.policy.window if seconds is None else seconds)
     try:
         rows = ask(Path(config.control.path), Grant(ip, user, length))
     except NobodyThereError:
