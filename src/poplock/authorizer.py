@@ -266,7 +266,7 @@ class Authorizer:
         for key, grant in changes:
             self.pending.grants[key] = grant
             if grant is not None and key.network in self._expected:
-                for wake in self._expected.pop(key.network):
+                for wake in list(self._expected.pop(key.network)):  # each takes itself out
                     wake()
         if changes:
             for listener in self._listeners:

@@ -179,16 +179,17 @@ def _table(entries: bytes) -> bytes:
 
 
 def read_cdb(path: Path) -> list[tuple[bytes, bytes]]:
-    """All records of a cdb file; MapError if it isn't one."""
+    """All records of a cdb file in their order; MapError if it isn't one."""
     try:
         data = path.read_bytes()
         end = _PAIR.unpack_from(data, 0)[0]
-        found, position = [], _HEADER
-        while position < end:
+        # By the tables: the file also holds records that nothing points to any more.
+        slots = _PAIR.iter_unpack(data[end : len(data) - (len(data) - end) % 8])
+        found = []
+        for position in sorted(position for _, position in slots if position):
             key_size, data_size = _PAIR.unpack_from(data, position)
             middle = position + 8 + key_size
             found.append((data[position + 8 : middle], data[middle : middle + data_size]))
-            position = middle + data_size
     except OSError as error:
         raise MapError(f"cannot read the cdb {path}: {error.strerror}") from error
     except struct.error:

@@ -7,6 +7,7 @@ rename(2). A reader sees the old file or the new one; on any failure the old one
 import grp
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import MapError
@@ -37,7 +38,8 @@ def publish(
     except KeyError:
         raise MapError(f"cannot write the map {path}: there is no group {group!r}") from None
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise MapError(f"cannot write the map {path}: {error.strerror}") from error
 
 

@@ -39,14 +39,15 @@ def _records(text: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
             continue
         rule = _RULE.fullmatch(line)
         variables = None if rule is None else _variables(rule[3])
-        if rule is None or variables is None:
+        addresses = None if rule is None else _addresses(rule[1])
+        if rule is None or variables is None or addresses is None:
             shown = line[:100].decode(errors="backslashreplace")
             raise MapError(
                 f'{path}:{number}: not a tcprules line: {shown}; write ADDRESS:allow,VAR="value"'
                 " or ADDRESS:deny"
             )
         record = (DENY if rule[2] == b"deny" else b"") + variables
-        for address in _addresses(rule[1]):
+        for address in addresses:
             yield address, record
 
 
@@ -63,14 +64,14 @@ def _variables(text: bytes) -> bytes | None:
     return record
 
 
-def _addresses(address: bytes) -> Iterator[bytes]:
+def _addresses(address: bytes) -> list[bytes] | None:
+    """The addresses that a rule is for; None if that can't be read."""
+    if b"-" not in address or re.search(rb"[=@:]", address):
+        return [address]
     span = _RANGE.fullmatch(address)
-    if span is None or b":" in address:
-        yield address
-        return
-    low, high = int(span[2]), int(span[3])
-    for number in range(low, min(high, low + _WIDEST) + 1):
-        yield b"%s%d%s" % (span[1], number, span[4])
+    if span is None or int(span[3]) - int(span[2]) > _WIDEST:
+        return None
+    return [b"%s%d%s" % (span[1], n, span[4]) for n in range(int(span[2]), int(span[3]) + 1)]
 
 
 def rule_for(address: bytes, records: Mapping[bytes, bytes]) -> bytes:
