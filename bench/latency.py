@@ -125,13 +125,13 @@ def _lines(count: int) -> Iterator[bytes]:
                     stamp
                     + (
                         f" mx dovecot: imap(user{number}@example.org)<{i}><nobody+{i:06d}>:"
-                        " Disconnected: Logged out in=312 out=1788 deleted=0 expunged=0 trashed=0 hdr_count=0\n"
+                        " Disconnected: Logged out in=312 out=1788 deleted=0 expunged=0\n"
                     ).encode()
                 )
             case _:
                 yield (
                     stamp
                     + (
-                        f" mx postfix/smtpd[{i}]: connect from host-{number}.example[198.51.100.7]\n"
+                        f" mx postfix/smtpd[{i}]: connect from h{number}.example[198.51.100.7]\n"
                     ).encode()
                 )
