@@ -164,7 +164,8 @@ class Daemon:
                 clock = authorizer.clock
                 if isinstance(settings, FileSettings):
                     path = Path(settings.path)
-                    source = FileSource(settings.title, path, scanner, clock, window)
+                    pace = self._keeper.pace
+                    source = FileSource(settings.title, path, scanner, clock, window, pace)
                 else:
                     source = StdinSource(settings.title, sys.stdin.fileno(), scanner, clock)
             self._sources.append(source)

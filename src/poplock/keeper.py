@@ -17,6 +17,7 @@ from .stores import Batch, Store
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds between attempts while the store fails
+_MOST_PENDING = 2000  # changed grants; a commit takes some 20 ms then
 _HISTORY_SWEEP = 3600.0  # seconds between deletions of old history
 
 
@@ -40,6 +41,17 @@ class Keeper:
         self._waiting.append(done)
         self._wanted.set()
         await done
+
+    async def pace(self) -> None:
+        """Hold a source back while the store is behind, or doesn't work at all.
+
+        It would fill the memory with what it has read; its log keeps that as well.
+        """
+        while len(self._authorizer.pending.grants) > _MOST_PENDING:
+            try:
+                await self.kept()
+            except StoreError:
+                await asyncio.sleep(RETRY)
 
     async def run(self) -> None:
         """Commit until cancelled; the last commit is `close()`'s."""

@@ -26,6 +26,8 @@ _REPLIES: dict[type[Answer], bytes] = {
     NoOpinion: b"action=DUNNO\n\n",
     Unavailable: b"action=DEFER_IF_REJECT relay authorization unavailable, try again later\n\n",
 }
+_FIRST = b"request=smtpd_access_policy\n"  # where Postfix puts it
+_REQUEST = b"\n" + _FIRST
 
 
 class PostfixPolicyDialogue:
@@ -33,7 +35,7 @@ class PostfixPolicyDialogue:
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._replies: list[bytes] = []
+        self._replies = b""
 
     def receive_data(self, data: bytes) -> list[Query]:
         buffer = self._buffer + data if self._buffer else data
@@ -50,17 +52,16 @@ class PostfixPolicyDialogue:
         return [_read(request + b"\n\n") for request in requests]
 
     def reply(self, request: Query, answer: Answer) -> None:
-        self._replies.append(_REPLIES[type(answer)])
+        self._replies += _REPLIES[type(answer)]
 
     def data_to_send(self) -> bytes:
-        data = b"".join(self._replies)
-        self._replies.clear()
+        data, self._replies = self._replies, b""
         return data
 
 
 def _read(request: bytes) -> Query:
     """The query of one request, which ends in an empty line."""
-    if _value(request, b"\nrequest=") != "smtpd_access_policy":
+    if not request.startswith(_FIRST) and _REQUEST not in request:
         raise WireError("not an smtpd_access_policy request")
     client = _value(request, b"\nclient_address=")
     if client is None:
@@ -69,22 +70,18 @@ def _read(request: bytes) -> Query:
 
 
 def _value(request: bytes, label: bytes) -> str | None:
-    """The value of an attribute; None where it is missing.
-
-    Written for speed, with rfind before find: over a whole request it takes half the time.
-    """
-    last = request.rfind(label)
-    if request.startswith(label[1:]):
-        twice = last >= 0
+    """The value of an attribute; None where it is missing."""
+    start = request.find(label)
+    if start >= 0:
+        start += len(label)
+    elif request.startswith(label[1:]):
         start = len(label) - 1
-    elif last < 0:
-        return None
     else:
-        twice = request.find(label) != last
-        start = last + len(label)
-    if twice:
+        return None
+    end = request.index(b"\n", start)
+    if request.find(label, end) >= 0 or (request.startswith(label[1:]) and start >= len(label)):
         raise WireError(f"two values of {label[1:-1].decode()}")
     try:
-        return request[start : request.index(b"\n", start)].decode()
+        return request[start:end].decode()
     except UnicodeDecodeError:
         raise WireError(f"{label[1:-1].decode()} is not UTF-8") from None

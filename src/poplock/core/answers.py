@@ -21,7 +21,7 @@ class Query:
     sender: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Permit:
     """Yes: `grant` is why."""
 

@@ -31,7 +31,7 @@ class GrantTable:
         self._sessions: dict[str, dict[str, Network]] = {}  # source -> session id -> network
         self._ended: dict[tuple[str, str], Ended] = {}
         self._revoked: dict[tuple[Network | None, str | None], float] = {}
-        self._due: dict[int, set[Network]] = {}
+        self._due: dict[int, list[Network]] = {}
         self._seconds: list[int] = []
         self.count = 0
 
@@ -205,6 +205,6 @@ class GrantTable:
         second = int(grant.expires_at) + 1
         networks = self._due.get(second)
         if networks is None:
-            networks = self._due[second] = set()
+            networks = self._due[second] = []
             heapq.heappush(self._seconds, second)
-        networks.add(grant.network)
+        networks.append(grant.network)

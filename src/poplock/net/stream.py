@@ -14,8 +14,7 @@ connection is closed. One slow peer stops being read once it stops reading.
 import asyncio
 import logging
 import socket
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -82,6 +81,8 @@ class StreamServer:
         """Close connections that have been silent, or in the middle of a request, for too long."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.connections):
+            if connection.active:
+                connection.active, connection.heard = False, now
             if connection.partial and now - connection.heard > self.limits.request:
                 connection.refuse(f"no end of the request within {self.limits.request:.0f} s")
             elif now - connection.heard > self.limits.idle:
@@ -115,11 +116,12 @@ class _Connection(asyncio.Protocol):
         self._dialogue: Dialogue = server.make_dialogue()
         self._check = server.authority.check
         self._patience = server.limits.patience
-        self._queue: deque[Query] = deque()
+        self._held: Sequence[Query] = ()  # the one that waits, and those behind it
         self._stop_waiting: Callable[[], None] | None = None
-        self._time = asyncio.get_running_loop().time
         self._transport: asyncio.Transport
-        self.heard = self._time()
+        self.heard = asyncio.get_running_loop().time()
+        self.active = False
+        """Whether it was heard since the last sweep, in the middle of a request only at first."""
         self.partial = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -132,11 +134,8 @@ class _Connection(asyncio.Protocol):
         server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        dialogue = self._dialogue
-        if not self.partial:
-            self.heard = self._time()
         try:
-            requests = dialogue.receive_data(data)
+            requests = self._dialogue.receive_data(data)
         except WireError as error:
             self.refuse(str(error))
             return
@@ -144,21 +143,27 @@ class _Connection(asyncio.Protocol):
             log.exception("%s: a bug in the dialogue with %s", self._server.name, self._peer())
             self._transport.abort()
             return
-        self.partial = not requests
-        self._queue.extend(requests)
-        if self._stop_waiting is None:
-            self._answer()
+        if requests:
+            self.active, self.partial = True, False
+            self._answer([*self._held, *requests] if self._held else requests)
+        elif not self.partial:
+            self.active = self.partial = True
 
-    def _answer(self, waited: bool = False) -> None:
-        """Answer what is queued, up to a client whose login may be on its way."""
-        dialogue, queue = self._dialogue, self._queue
-        while queue:
-            request = queue[0]
+    def _answer(self, requests: Sequence[Query], waited: bool = False) -> None:
+        """Answer in order, up to a client whose login may be on its way."""
+        if self._stop_waiting is not None:
+            self._held = requests
+            return
+        dialogue = self._dialogue
+        for number, request in enumerate(requests):
             answer = self._check(request)
-            if type(answer) is NoOpinion and not waited and self._wait(request):
+            unsure = type(answer) is NoOpinion and self._patience
+            if unsure and not (waited and number == 0) and self._wait(request):
+                self._held = requests[number:]
                 break
-            waited = False
-            dialogue.reply(queue.popleft(), answer)
+            dialogue.reply(request, answer)
+        else:
+            self._held = ()
         reply = dialogue.data_to_send()
         if reply:
             self._transport.write(reply)
@@ -183,7 +188,7 @@ class _Connection(asyncio.Protocol):
         if self._stop_waiting is not None:
             self._stop_waiting()
             self._transport.resume_reading()
-            self._answer(waited=True)
+            self._answer(self._held, waited=True)
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()

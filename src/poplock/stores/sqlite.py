@@ -91,7 +91,9 @@ class SqliteStore:
         return None if row is None else Mark(*row)
 
     def grants(self) -> Iterable[Grant]:
-        sources: dict[str, str] = {}  # one text for all: there are few sources and many grants
+        # One object for all that are equal: there are few sources, and an hour has few seconds.
+        sources: dict[str, str] = {}
+        times: dict[float, float] = {}
         with self._errors("read"):
             rows = self._db.execute(
                 "SELECT network, user, source, address, granted_at, last_login, until,"
@@ -103,9 +105,9 @@ class SqliteStore:
                     user,
                     sources.setdefault(source, source),
                     address,
-                    granted,
-                    login,
-                    until,
+                    times.setdefault(granted, granted),
+                    times.setdefault(login, login),
+                    times.setdefault(until, until),
                     tuple(Proof(*p) for p in json.loads(older)) if older else (),
                     tuple(Session(*s) for s in json.loads(sessions)) if sessions else (),
                 )

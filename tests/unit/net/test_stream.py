@@ -81,6 +81,7 @@ def test_half_a_request_is_closed_after_its_time_and_a_silent_peer_after_idle(
             assert await ask(silent) == b"action=DUNNO\n\n"
             half[1].write(ASK[:20])
             await until(lambda: any(c.partial for c in server.connections))
+            server.sweep()  # as each second
             loop = asyncio.get_running_loop()
             now = loop.time()
             monkeypatch.setattr(loop, "time", lambda: now + 11)
