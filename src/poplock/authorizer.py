@@ -7,7 +7,7 @@ what a store has to keep. It never waits: whoever needs certainty waits for the 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from .core.addresses import Network, network_of, parse_ip
+from .core.addresses import Network, client_in, network_of, parse_ip
 from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall, to_wall
 from .core.events import Event, Failure
@@ -19,7 +19,7 @@ from .stores import Batch, Deed, Store
 MANUAL = "manual"
 """The source of grants that an operator gave by hand."""
 
-_MOST_CACHED = 8192  # client texts whose network is remembered, about 400 bytes each
+_MOST_CACHED = 20_000  # client texts whose network is remembered, about 400 bytes each
 
 Listener = Callable[[Iterable[Change]], None]
 
@@ -37,15 +37,13 @@ class Counts:
     unavailable: int = 0
 
 
-class _Use:
-    """How often a client used a grant since the last look."""
+@dataclass(slots=True)
+class Use:
+    """How often a client was permitted by a grant since the last look."""
 
-    __slots__ = ("client", "count", "grant")
-
-    def __init__(self, client: str, grant: Grant) -> None:
-        self.client = client
-        self.grant = grant
-        self.count = 0
+    client: str
+    grant: Grant
+    count: int = 0
 
 
 class Authorizer:
@@ -59,7 +57,8 @@ class Authorizer:
         self.counts = Counts()
         self.trouble: str | None = "the store has not been read yet"
         self._match_sender = match_sender
-        self._uses: dict[tuple[str, int], _Use] = {}
+        self._uses: dict[str, Use] = {}  # client -> what it uses now
+        self._used: list[Use] = []  # before its grant changed
         self._places: dict[str, tuple[Network | None, NoOpinion]] = {}
         self._listeners: list[Listener] = []
         self._expected: dict[Network, set[Callable[[], None]]] = {}
@@ -121,12 +120,13 @@ class Authorizer:
             self.pending.positions[position[0]] = position[1]
         self._changed(changes)
 
-    def grant(self, client: Network, address: str, user: str, seconds: float) -> Grant:
+    def grant(self, network: Network, address: str, user: str, seconds: float) -> Grant:
         """Give a right by hand, for `seconds` from now; it replaces an earlier one by hand."""
         # Strictly after a revocation of the same instant, or that would take it back.
-        now = max(self.clock.now(), self.table.revoked_at(client, user) + 1e-6)
-        new = Grant(client, user, MANUAL, address, now, now, now + seconds)
-        for held in self.table.find(client):
+        now = max(self.clock.now(), self.table.revoked_at(network, user) + 1e-6)
+        client = client_in(network, address)
+        new = Grant(network, user, MANUAL, client, now, now, now + seconds)
+        for held in self.table.find(network):
             if held.user == user and held.source == MANUAL:
                 self.table.drop(held)
         self.table.give(new)
@@ -152,17 +152,22 @@ class Authorizer:
         answer = self.decide(query)
         if type(answer) is Permit:
             self.counts.permits += 1
-            grant = answer.grant
-            place = (query.client, id(grant))  # _Use holds the grant: its id stays its own
-            use = self._uses.get(place)
-            if use is None:
-                use = self._uses[place] = _Use(query.client, grant)
+            use = self._uses.get(query.client)
+            if use is None or use.grant is not answer.grant:
+                use = self._use(query.client, answer.grant)
             use.count += 1
         elif type(answer) is NoOpinion:
             self.counts.no_opinions += 1
         else:
             self.counts.unavailable += 1
         return answer
+
+    def _use(self, client: str, grant: Grant) -> Use:
+        """Begin to count the uses of a grant; the client may have used another before."""
+        if client in self._uses:
+            self._used.append(self._uses[client])
+        use = self._uses[client] = Use(client, grant)
+        return use
 
     def expect(self, query: Query, wake: Callable[[], None]) -> Callable[[], None] | None:
         """Have `wake` called once a login earns a grant for the client of an unanswered query.
@@ -229,14 +234,11 @@ class Authorizer:
         rules = self.policy.rules
         return self.clock.now() - rules.max_session - rules.window
 
-    def take_uses(self) -> dict[tuple[str, Key], int]:
-        """Permits since the last call: how often each client used each grant."""
-        used, self._uses = self._uses, {}
-        uses: dict[tuple[str, Key], int] = {}
-        for use in used.values():
-            key = (use.client, use.grant.key)
-            uses[key] = uses.get(key, 0) + use.count
-        return uses
+    def take_uses(self) -> list[Use]:
+        """The permits since the last call; the caller now owns them."""
+        used = [*self._used, *self._uses.values()]
+        self._used, self._uses = [], {}
+        return used
 
     def note_use(self, client: str, key: Key, count: int) -> None:
         """Put a use into the history."""

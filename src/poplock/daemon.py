@@ -8,7 +8,6 @@ still be catching up then. A part that fails by a bug is logged and started agai
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
@@ -35,7 +34,6 @@ from .control import (
 )
 from .core.clock import Clock, SystemClock
 from .core.errors import ConfigError, MapError, StoreError
-from .core.grants import Key
 from .core.policy import Policy
 from .dialects import load
 from .dialects.scanner import Scanner
@@ -46,6 +44,7 @@ from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
 from .net.stream import Limits, StreamServer
 from .office import Office, Row, stamp
+from .permits import PermitLog
 from .publisher import Publisher
 from .sources.file import FileSource, Source, StdinSource
 from .sources.spool import SpoolSource
@@ -53,8 +52,8 @@ from .stores.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
 
-_TICK = 0.1  # seconds between two writings of the permit log
-_USES_KEPT = 60.0  # seconds of permits that become one line of history
+_TICK = 1.0  # seconds between two looks at what has expired or was permitted
+_PERMITS_KEPT = 60.0  # seconds of permits that become one line of history
 _OWN_AGAIN = 60.0  # seconds between two looks at the host's own addresses
 
 
@@ -76,7 +75,7 @@ class Daemon:
         self._publishers: list[Publisher] = []
         self._started = self._authorizer.clock.wall()
         self._tasks: list[asyncio.Task[None]] = []
-        self._uses: dict[tuple[str, Key], int] = {}
+        self._permits = PermitLog(self._authorizer, logged=config.log.permits)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set. Raises StoreError, ConfigError or MapError at start only."""
@@ -122,7 +121,7 @@ class Daemon:
             name = type(settings).__struct_config__.tag
             server = StreamServer(
                 settings.listen,
-                dialogue(str(name)),
+                partial(dialogue(str(name)), with_sender=self._config.policy.match_sender),
                 self._authorizer,
                 Limits(
                     settings.max_connections,
@@ -179,8 +178,8 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._log_uses()
-        self._keep_uses()
+        await self._permits.write()
+        self._permits.keep()
 
     async def _obey(self, request: Request) -> Iterable[Row]:
         """Do what an operator says; confirmed once it is on disk and in the maps."""
@@ -251,38 +250,23 @@ class Daemon:
         """What has to happen now and then."""
         loop = asyncio.get_running_loop()
         watchdog = watchdog_seconds()
-        swept = kept = looked = fed = loop.time()
+        kept = looked = fed = loop.time()
         while True:
             await asyncio.sleep(_TICK)
             now = loop.time()
-            self._log_uses()
-            if now - swept >= 1.0:
-                swept = now
-                self._authorizer.sweep()
-                for server in self._servers:
-                    server.sweep()
-            if now - kept >= _USES_KEPT:
+            self._authorizer.sweep()
+            for server in self._servers:
+                server.sweep()
+            await self._permits.write()
+            if now - kept >= _PERMITS_KEPT:
                 kept = now
-                self._keep_uses()
+                self._permits.keep()
             if self._config.policy.never_own and now - looked >= _OWN_AGAIN:
                 looked = now
                 self._authorizer.policy.set_own_addresses(own_addresses())
             if watchdog is not None and now - fed >= watchdog / 3:
                 fed = now
                 notify("WATCHDOG=1", f"STATUS=Answering; {self._authorizer.table.count} grants")
-
-    def _log_uses(self) -> None:
-        """Every permit is logged with its user; the same client's within a tick on one line."""
-        for (client, key), count in self._authorizer.take_uses().items():
-            if self._config.log.permits:
-                times = f" ({count} times)" if count > 1 else ""
-                log.info("permit %s: login of %s by %s%s", client, key.user, key.source, times)
-            self._uses[client, key] = self._uses.get((client, key), 0) + count
-
-    def _keep_uses(self) -> None:
-        uses, self._uses = self._uses, {}
-        for (client, key), count in uses.items():
-            self._authorizer.note_use(client, key, count)
 
 
 async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -296,18 +280,3 @@ async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("%s failed by a bug and is started again", name)
         await asyncio.sleep(1.0)
-
-
-def run_daemon(config: Config) -> None:
-    """`poplock run` until SIGTERM or SIGINT."""
-    # A commit's thread must not keep the answers waiting for the interpreter for 5 ms, the default.
-    sys.setswitchinterval(0.0005)
-
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await Daemon(config).run(stop)
-
-    asyncio.run(main())

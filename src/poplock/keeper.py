@@ -17,7 +17,7 @@ from .stores import Batch, Store
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds between attempts while the store fails
-_MOST_PENDING = 2000  # changed grants; a commit takes some 20 ms then
+_MOST_PENDING = 1000  # changed grants; a commit takes some 10 ms then
 _HISTORY_SWEEP = 3600.0  # seconds between deletions of old history
 
 

@@ -29,7 +29,8 @@ class Dialogue(Protocol):
 
 
 class MakesDialogue(Protocol):
-    def __call__(self) -> Dialogue: ...
+    def __call__(self, *, with_sender: bool) -> Dialogue:
+        """`with_sender`: the policy wants to know the envelope sender too."""
 
 
 def dialogue(name: str) -> MakesDialogue:

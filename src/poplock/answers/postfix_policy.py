@@ -27,13 +27,15 @@ _REPLIES: dict[type[Answer], bytes] = {
     Unavailable: b"action=DEFER_IF_REJECT relay authorization unavailable, try again later\n\n",
 }
 _FIRST = b"request=smtpd_access_policy\n"  # where Postfix puts it
-_REQUEST = b"\n" + _FIRST
+_CLIENT = b"\nclient_address="
+_SENDER = b"\nsender="
 
 
 class PostfixPolicyDialogue:
-    """One smtpd process's connection."""
+    """One smtpd process's connection. `with_sender`: read the envelope sender as well."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_sender: bool = False) -> None:
+        self._with_sender = with_sender
         self._buffer = b""
         self._replies = b""
 
@@ -45,11 +47,11 @@ class PostfixPolicyDialogue:
             and len(buffer) < LONGEST_REQUEST
         ):
             self._buffer = b""  # exactly one request: what smtpd sends
-            return [_read(buffer)]
+            return [self._read(buffer)]
         *requests, self._buffer = buffer.split(b"\n\n")
         if len(self._buffer) > LONGEST_REQUEST or any(len(r) > LONGEST_REQUEST for r in requests):
             raise WireError(f"a request of more than {LONGEST_REQUEST} bytes")
-        return [_read(request + b"\n\n") for request in requests]
+        return [self._read(request + b"\n\n") for request in requests]
 
     def reply(self, request: Query, answer: Answer) -> None:
         self._replies += _REPLIES[type(answer)]
@@ -58,28 +60,26 @@ class PostfixPolicyDialogue:
         data, self._replies = self._replies, b""
         return data
 
-
-def _read(request: bytes) -> Query:
-    """The query of one request, which ends in an empty line."""
-    if not request.startswith(_FIRST) and _REQUEST not in request:
-        raise WireError("not an smtpd_access_policy request")
-    client = _value(request, b"\nclient_address=")
-    if client is None:
-        raise WireError("a request without client_address")
-    return Query(client, _value(request, b"\nsender="))
+    def _read(self, request: bytes) -> Query:
+        """The query of one request, which ends in an empty line."""
+        if not request.startswith(_FIRST):
+            request = b"\n" + request
+            if b"\n" + _FIRST not in request:
+                raise WireError("not an smtpd_access_policy request")
+        client = _value(request, _CLIENT)
+        if client is None:
+            raise WireError("a request without client_address")
+        return Query(client, _value(request, _SENDER) if self._with_sender else None)
 
 
 def _value(request: bytes, label: bytes) -> str | None:
     """The value of an attribute; None where it is missing."""
     start = request.find(label)
-    if start >= 0:
-        start += len(label)
-    elif request.startswith(label[1:]):
-        start = len(label) - 1
-    else:
+    if start < 0:
         return None
-    end = request.index(b"\n", start)
-    if request.find(label, end) >= 0 or (request.startswith(label[1:]) and start >= len(label)):
+    start += len(label)
+    end = request.find(b"\n", start)
+    if request.find(label, end) >= 0:
         raise WireError(f"two values of {label[1:-1].decode()}")
     try:
         return request[start:end].decode()

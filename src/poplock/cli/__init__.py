@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from .. import __version__
-from ..core.errors import ConfigError, PoplockError, StoreError
+from ..core.errors import EX_CONFIG, EX_TEMPFAIL, ConfigError, PoplockError, StoreError
 
 VERBS = {
     "run": "run",
@@ -25,9 +25,6 @@ VERBS = {
     "config": "config",
     "maps": "maps",
 }
-
-EX_TEMPFAIL = 75
-EX_CONFIG = 78
 
 
 class _Verbs(click.Group):

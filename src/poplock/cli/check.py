@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from ..control import Check, NobodyThereError, ask
-from . import EX_TEMPFAIL
+from ..core.errors import EX_TEMPFAIL
 from .common import config_option, json_option, load, local_office, note_no_daemon
 
 _STATUS = {"permit": 0, "none": 1, "unavailable": EX_TEMPFAIL}

@@ -1,14 +1,12 @@
 """`poplock run`: the daemon."""
 
-import logging
 import os
 import sys
 from pathlib import Path
 
 import click
 
-from ..core.errors import StoreError
-from .common import config_option, load
+from .common import config_option
 
 
 @click.command("run")
@@ -22,19 +20,6 @@ def command(config_path: Path) -> None:
     Example:
       poplock run --config ./poplock.toml
     """
-    config = load(config_path)
-    from ..config.surroundings import check_surroundings
-    from ..daemon import run_daemon
-
-    check_surroundings(config, config_path)
-    # Under systemd the journal stamps each line itself.
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    logging.basicConfig(
-        level=config.log.level.upper(),
-        format=f"{stamp}%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    try:
-        run_daemon(config)
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
+    # -P: not whatever modules lie in the folder where somebody stands.
+    command = [sys.executable, "-P", "-m", "poplock.serve", str(config_path)]
+    os.execve(sys.executable, command, os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"})

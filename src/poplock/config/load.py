@@ -1,6 +1,5 @@
 """Reads the configuration file, and says kindly what is wrong with it."""
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
@@ -53,9 +52,8 @@ def parse_config(text: str, name: str) -> Config:
 
 
 def _decode(type_: type, value: object) -> object:
-    if type_ is Duration:
-        return Duration.read(value)
-    raise NotImplementedError(type_)
+    assert type_ is Duration, type_  # the only type of ours in the model
+    return Duration.read(value)
 
 
 def _explain(message: str, text: str, tree: dict[str, object], name: str) -> str:
@@ -66,7 +64,9 @@ def _explain(message: str, text: str, tree: dict[str, object], name: str) -> str
     unknown = re.search(r"unknown field `(.+?)`", what)
     if unknown:
         key = unknown[1]
-        close = difflib.get_close_matches(key, _names_at(path, tree), n=1, cutoff=0.5)
+        from difflib import get_close_matches  # for the rare case
+
+        close = get_close_matches(key, _names_at(path, tree), n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return at(text, name, f"{path}.{key}".lstrip("."), f"unknown key{hint}")
     missing = re.search(r"missing required field `(.+?)`", what)

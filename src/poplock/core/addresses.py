@@ -49,6 +49,14 @@ def network_of(ip: IPAddress, ipv6_prefix: int) -> Network:
     return Network(f"{IPv6Address(int(ip) >> host_bits << host_bits)}/{ipv6_prefix}")
 
 
+def client_in(network: Network, address: str) -> str | None:
+    """The client's address where the network's own text doesn't tell it.
+
+    It does for IPv4, and not keeping it twice saves 6 MiB in a hundred thousand grants.
+    """
+    return None if network.partition("/")[0] == address else address
+
+
 def parse_network(text: str, ipv6_prefix: int) -> Network:
     """What an operator types: an address (widened as a login's is) or a network as stored."""
     if "/" not in text:

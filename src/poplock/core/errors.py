@@ -1,5 +1,9 @@
 """An exception says whose fault it is."""
 
+EX_TEMPFAIL = 75
+EX_CONFIG = 78
+"""Exit statuses, as in sysexits(3)."""
+
 
 class PoplockError(Exception):
     """Anything poplock raises on purpose; its text is fit to be shown to an operator."""

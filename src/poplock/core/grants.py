@@ -67,8 +67,8 @@ class Grant:
     network: Network
     user: str
     source: str
-    address: str
-    """The client's address at the last login."""
+    client: str | None
+    """The client's address at the last login, as `client_in` gives it: see `address`."""
     granted_at: float
     last_login: float
     until: float
@@ -80,6 +80,11 @@ class Grant:
     @property
     def key(self) -> Key:
         return Key(self.network, self.user, self.source)
+
+    @property
+    def address(self) -> str:
+        """The client's address at the last login."""
+        return self.client or self.network.partition("/")[0]
 
     @property
     def expires_at(self) -> float:
@@ -100,7 +105,7 @@ class Grant:
             self.network,
             self.user,
             self.source,
-            self.address,
+            self.client,
             min(self.granted_at, main.login),
             main.login,
             main.until,
@@ -144,9 +149,9 @@ def merged(held: Grant, new: Grant) -> Grant:
     sessions = held.sessions
     if new.sessions and new.sessions != held.sessions:
         sessions = _newest({*held.sessions, *new.sessions})
-    _, address = max((held.last_login, held.address), (new.last_login, new.address))
+    latest = max(held, new, key=lambda g: (g.last_login, g.address))
     both = held.with_proofs((*held.proofs, *new.proofs), sessions)
-    both.address = address
+    both.client = latest.client
     both.granted_at = min(held.granted_at, new.granted_at)
     return both
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from .addresses import IPAddress, Network, NetworkSet, network_of
+from .addresses import IPAddress, Network, NetworkSet, client_in, network_of
 from .events import Event, Failure, Login, Logout
 from .grants import Ended, Grant, Session
 
@@ -20,7 +20,7 @@ NEVER = (
 )
 """Networks that never earn a grant, unless `policy.never` says otherwise."""
 
-_MOST_CACHED = 8192  # addresses; the cache is emptied when full, a login costs 5 µs more then
+_MOST_CACHED = 1024  # addresses; the cache is emptied when full, a login costs 5 µs more then
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Policy:
     def __init__(self, rules: Rules, own: NetworkSet | None = None) -> None:
         self.rules = rules
         self._own = own or NetworkSet()
-        self._places: dict[IPAddress, tuple[Network | None, str]] = {}
+        self._places: dict[IPAddress, tuple[Network, str | None] | str] = {}
         # The last login's time and what follows from it: logs have many logins of one second, and
         # their grants then share these numbers.
         self._at = self._until = self._limit = 0.0
@@ -104,11 +104,12 @@ class Policy:
         why = self._refused(event, user)
         if why is not None:
             return Ignore(why)
-        network, address = self._place(event.ip)
-        if network is None:
-            return Ignore(address)
+        place = self._place(event.ip)
+        if isinstance(place, str):
+            return Ignore(place)
+        network, client = place
         sessions = () if event.session is None else (Session(event.session, at, limit),)
-        return Give(Grant(network, user, event.source, address, at, at, until, (), sessions))
+        return Give(Grant(network, user, event.source, client, at, at, until, (), sessions))
 
     def _refused(self, event: Login, user: str) -> str | None:
         rules = self.rules
@@ -122,8 +123,8 @@ class Policy:
             return f"user {user} is not among policy.allow_users"
         return None
 
-    def _place(self, ip: IPAddress) -> tuple[Network | None, str]:
-        """The network a login opens and the address as text, or None and why not."""
+    def _place(self, ip: IPAddress) -> tuple[Network, str | None] | str:
+        """The network a login opens and the client in it, or why it opens none."""
         place = self._places.get(ip)
         if place is None:
             if len(self._places) >= _MOST_CACHED:
@@ -131,18 +132,19 @@ class Policy:
             place = self._places[ip] = self._find_place(ip)
         return place
 
-    def _find_place(self, ip: IPAddress) -> tuple[Network | None, str]:
+    def _find_place(self, ip: IPAddress) -> tuple[Network, str | None] | str:
         never = self.rules.never.find(ip)
         if never is not None:
-            return None, f"{ip} is in {never}, which never earns a grant (policy.never)"
+            return f"{ip} is in {never}, which never earns a grant (policy.never)"
         if self._own.find(ip) is not None:
-            return None, f"{ip} is this host's own address"
-        return network_of(ip, self.rules.ipv6_prefix), str(ip)
+            return f"{ip} is this host's own address"
+        network = network_of(ip, self.rules.ipv6_prefix)
+        return network, client_in(network, str(ip))
 
     def why_never(self, ip: IPAddress) -> str | None:
         """Why no login from `ip` can earn a grant; None where one can."""
-        network, why = self._place(ip)
-        return why if network is None else None
+        place = self._place(ip)
+        return place if isinstance(place, str) else None
 
 
 def _matches(user: str, patterns: tuple[str, ...]) -> bool:

@@ -59,7 +59,7 @@ class Dialect:
     rules: tuple[Rule, ...]
 
 
-@lru_cache(8192)
+@lru_cache(1024)
 def address(text: bytes) -> IPAddress:
     """The address; ValueError if it is none. Remembered: the same clients come again."""
     return parse_ip(text.decode("ascii"))

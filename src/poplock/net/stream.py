@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from ..answers import Dialogue, MakesDialogue
+from ..answers import Dialogue
 from ..core.answers import Answer, NoOpinion, Query
 from ..core.errors import WireError
 from .listen import close_listener
@@ -54,7 +54,7 @@ class StreamServer:
     def __init__(
         self,
         name: str,
-        make_dialogue: MakesDialogue,
+        make_dialogue: Callable[[], Dialogue],
         authority: Authority,
         limits: Limits,
     ) -> None:
@@ -145,32 +145,31 @@ class _Connection(asyncio.Protocol):
             return
         if requests:
             self.active, self.partial = True, False
-            self._answer([*self._held, *requests] if self._held else requests)
+            if self._held:
+                self._held = [*self._held, *requests]
+            else:
+                self._answer(requests)
         elif not self.partial:
             self.active = self.partial = True
 
     def _answer(self, requests: Sequence[Query], waited: bool = False) -> None:
         """Answer in order, up to a client whose login may be on its way."""
-        if self._stop_waiting is not None:
-            self._held = requests
-            return
         dialogue = self._dialogue
         for number, request in enumerate(requests):
             answer = self._check(request)
             unsure = type(answer) is NoOpinion and self._patience
-            if unsure and not (waited and number == 0) and self._wait(request):
+            if unsure and not waited and self._wait(request):
                 self._held = requests[number:]
                 break
+            waited = False
             dialogue.reply(request, answer)
-        else:
-            self._held = ()
         reply = dialogue.data_to_send()
         if reply:
             self._transport.write(reply)
 
     def _wait(self, request: Query) -> bool:
         """Go on when the client has logged in, or after `patience`; False where that can't help."""
-        forget = self._server.authority.expect(request, self._go_on) if self._patience else None
+        forget = self._server.authority.expect(request, self._go_on)
         if forget is None:
             return False
         timer = asyncio.get_running_loop().call_later(self._patience, self._go_on)
@@ -188,7 +187,8 @@ class _Connection(asyncio.Protocol):
         if self._stop_waiting is not None:
             self._stop_waiting()
             self._transport.resume_reading()
-            self._answer(self._held, waited=True)
+            held, self._held = self._held, ()
+            self._answer(held, waited=True)
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()

@@ -13,7 +13,6 @@ A place in a file is known by its offset and a digest of the bytes before it, no
 alone: that also finds a file that was renamed, copied or compressed while nobody looked.
 """
 
-import gzip
 import hashlib
 import json
 import os
@@ -218,7 +217,9 @@ def _open(path: Path) -> BinaryIO | None:
         os.close(descriptor)
         return None
     if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=os.fdopen(descriptor, "rb")))
+        from gzip import GzipFile  # only after a rotation
+
+        return cast(BinaryIO, GzipFile(fileobj=os.fdopen(descriptor, "rb")))
     return os.fdopen(descriptor, "rb", buffering=0)
 
 

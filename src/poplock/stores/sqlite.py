@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core.addresses import Network
+from ..core.addresses import Network, client_in
 from ..core.clock import Mark
 from ..core.errors import StoreError
 from ..core.grants import Grant, Proof, Revoked, Session
@@ -73,6 +73,7 @@ class SqliteStore:
                 )
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=FULL")
+                db.execute("PRAGMA cache_size=-256")  # KiB: memory answers, this only keeps
                 _migrate(db)
             finally:
                 os.umask(before)
@@ -99,12 +100,13 @@ class SqliteStore:
                 "SELECT network, user, source, address, granted_at, last_login, until,"
                 ' older, sessions FROM "grant"'
             )
-            for network, user, source, address, granted, login, until, older, sessions in rows:
+            for text, user, source, address, granted, login, until, older, sessions in rows:
+                network = Network(text)
                 yield Grant(
-                    Network(network),
+                    network,
                     user,
                     sources.setdefault(source, source),
-                    address,
+                    client_in(network, address),
                     times.setdefault(granted, granted),
                     times.setdefault(login, login),
                     times.setdefault(until, until),

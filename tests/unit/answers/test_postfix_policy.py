@@ -25,11 +25,11 @@ def test_requests_that_two_readers_could_read_differently_are_refused(
     request_bytes: bytes, why: str
 ) -> None:
     with pytest.raises(WireError, match=why):
-        PostfixPolicyDialogue().receive_data(request_bytes)
+        PostfixPolicyDialogue(with_sender=True).receive_data(request_bytes)
 
 
 def test_a_value_that_looks_like_an_attribute_is_a_value() -> None:
-    (query,) = PostfixPolicyDialogue().receive_data(
+    (query,) = PostfixPolicyDialogue(with_sender=True).receive_data(
         b"helo_name=client_address=198.51.100.1\n" + REQUEST
     )
     assert query.client == "203.0.113.9"
@@ -37,5 +37,5 @@ def test_a_value_that_looks_like_an_attribute_is_a_value() -> None:
 
 def test_pipelined_requests_are_answered_in_order() -> None:
     other = REQUEST.replace(b"203.0.113.9", b"203.0.113.10")
-    queries = PostfixPolicyDialogue().receive_data(REQUEST + other + REQUEST[:20])
+    queries = PostfixPolicyDialogue(with_sender=True).receive_data(REQUEST + other + REQUEST[:20])
     assert [q.client for q in queries] == ["203.0.113.9", "203.0.113.10"]

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from poplock.cli import EX_CONFIG
 from poplock.config.load import load_config, parse_config
 from poplock.config.model import Duration, Listen
 from poplock.core.errors import ConfigError
@@ -101,4 +100,3 @@ def test_config_check_looks_at_the_host_and_exits_78(
     assert says in str(result.exception)
     assert str(config) + ":" in str(result.exception)
     assert [file.name for file in tmp_path.iterdir()] == ["poplock.toml"]
-    assert EX_CONFIG == 78

@@ -1,0 +1,46 @@
+"""Who relayed by whose login: each permit in the log, sums of them in the history."""
+
+import asyncio
+import logging
+from collections import deque
+
+from .authorizer import Authorizer, Use
+from .core.grants import Key
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 64  # lines, about 0.3 ms of work between two turns of the answers
+
+
+class PermitLog:
+    """Takes the permits from the Authorizer and tells of them.
+
+    An MTA asks at every recipient: permits of one client between two writings share a line, and
+    those of a minute one deed of the history.
+    """
+
+    def __init__(self, authorizer: Authorizer, *, logged: bool) -> None:
+        self._authorizer = authorizer
+        self._logged = logged
+        self._waiting: deque[Use] = deque()
+        self._sums: dict[tuple[str, Key], int] = {}
+
+    async def write(self) -> None:
+        """Log what was permitted since the last call."""
+        waiting, sums = self._waiting, self._sums
+        waiting.extend(self._authorizer.take_uses())
+        for number in range(1, len(waiting) + 1):
+            use = waiting.popleft()
+            key = use.grant.key
+            sums[use.client, key] = sums.get((use.client, key), 0) + use.count
+            if self._logged:
+                times = f" ({use.count} times)" if use.count > 1 else ""
+                log.info("permit %s: login of %s by %s%s", use.client, key.user, key.source, times)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def keep(self) -> None:
+        """Put the sums into the history."""
+        for (client, key), count in self._sums.items():
+            self._authorizer.note_use(client, key, count)
+        self._sums.clear()
