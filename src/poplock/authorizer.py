@@ -36,6 +36,11 @@ class Counts:
     no_opinions: int = 0
     unavailable: int = 0
 
+    @property
+    def asked(self) -> int:
+        """The questions that were answered."""
+        return self.permits + self.no_opinions + self.unavailable
+
 
 @dataclass(slots=True)
 class Use:

@@ -163,8 +163,15 @@ class Daemon:
                 clock = authorizer.clock
                 if isinstance(settings, FileSettings):
                     path = Path(settings.path)
-                    pace = self._keeper.pace
-                    source = FileSource(settings.title, path, scanner, clock, window, pace)
+                    source = FileSource(
+                        settings.title,
+                        path,
+                        scanner,
+                        clock,
+                        window,
+                        asked=lambda: authorizer.counts.asked,
+                        ready=self._keeper.not_far_behind,
+                    )
                 else:
                     source = StdinSource(settings.title, sys.stdin.fileno(), scanner, clock)
             self._sources.append(source)

@@ -9,6 +9,7 @@ source's position moves before its logins are on disk.
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from .authorizer import Authorizer
 from .core.errors import StoreError
@@ -17,6 +18,7 @@ from .stores import Batch, Store
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds between attempts while the store fails
+_GROUPED = 0.05  # seconds of changes that share a commit while nobody waits for it
 _MOST_PENDING = 1000  # changed grants; a commit takes some 10 ms then
 _HISTORY_SWEEP = 3600.0  # seconds between deletions of old history
 
@@ -29,6 +31,7 @@ class Keeper:
         self._store = store
         self._history = history_days * 86_400
         self._wanted = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._swept = 0.0
@@ -40,12 +43,13 @@ class Keeper:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         self._wanted.set()
+        self._urgent.set()
         await done
 
-    async def pace(self) -> None:
-        """Hold a source back while the store is behind, or doesn't work at all.
+    async def not_far_behind(self) -> None:
+        """Return when few changes wait for the store; never while it doesn't work.
 
-        It would fill the memory with what it has read; its log keeps that as well.
+        For sources that can be read again: what they have read would fill the memory.
         """
         while len(self._authorizer.pending.grants) > _MOST_PENDING:
             try:
@@ -57,7 +61,11 @@ class Keeper:
         """Commit until cancelled; the last commit is `close()`'s."""
         while True:
             await self._wanted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GROUPED):
+                    await self._urgent.wait()
             self._wanted.clear()
+            self._urgent.clear()
             if not await self._commit():
                 await asyncio.sleep(RETRY)
                 self._wanted.set()
