@@ -11,8 +11,8 @@ from .core.addresses import Network, client_in, network_of, parse_ip
 from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall, to_wall
 from .core.events import Event, Failure
-from .core.grants import Grant, Key, Revoked
-from .core.policy import End, Give, Ignore, Policy
+from .core.grants import Ended, Grant, Key, Revoked
+from .core.policy import Policy
 from .core.table import Change, GrantTable
 from .stores import Batch, Deed, Store
 
@@ -99,28 +99,28 @@ class Authorizer:
         now = self.clock.now()
         ahead = ahead_of_wall(self.clock)
         changes: list[Change] = []
+        table, counts = self.table, self.counts
         for event in events:
             if ahead:
                 event.time += ahead
-            match self.policy.decide(event, now):
-                case Give(grant):
-                    self.counts.logins += 1
-                    known = self.table.best(grant.network, now)
-                    change = self.table.give(grant)
-                    if change is not None and change.grant is not None:
-                        changes.append(change)
-                        if known is None:
-                            self._note("granted", change.grant)
-                case End(ended):
-                    self.counts.logouts += 1
-                    change = self.table.end(ended)
-                    if change is not None:
-                        changes.append(change)
-                case Ignore():
-                    if isinstance(event, Failure):
-                        self.counts.failures += 1
-                    else:
-                        self.counts.ignored += 1
+            decision = self.policy.decide(event, now)
+            if isinstance(decision, Grant):
+                counts.logins += 1
+                known = table.best(decision.network, now)
+                change = table.give(decision)
+                if change is not None:
+                    changes.append(change)
+                    if known is None and change.grant is not None:
+                        self._note("granted", change.grant)
+            elif isinstance(decision, Ended):
+                counts.logouts += 1
+                change = table.end(decision)
+                if change is not None:
+                    changes.append(change)
+            elif isinstance(event, Failure):
+                counts.failures += 1
+            else:
+                counts.ignored += 1
         if position is not None:
             self.pending.positions[position[0]] = position[1]
         self._changed(changes)
@@ -273,7 +273,7 @@ class Authorizer:
     def _changed(self, changes: list[Change]) -> None:
         for key, grant in changes:
             self.pending.grants[key] = grant
-            if grant is not None and key.network in self._expected:
+            if self._expected and grant is not None and key.network in self._expected:
                 for wake in list(self._expected.pop(key.network)):  # each takes itself out
                     wake()
         if changes:

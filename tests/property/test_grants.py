@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from poplock.core.clock import FakeClock, from_wall
 from poplock.core.events import Event, Login, Logout
-from poplock.core.grants import Grant, Revoked
-from poplock.core.policy import End, Give, Policy, Rules
+from poplock.core.grants import Ended, Grant, Revoked
+from poplock.core.policy import Policy, Rules
 from poplock.core.table import GrantTable
 
 NOW = 1_800_000_000.0
@@ -44,9 +44,9 @@ def table_of(events: list[Event | Revoked], now: float = NOW) -> GrantTable:
             table.revoke(event)
             continue
         match policy.decide(replace(event), now):
-            case Give(grant):
+            case Grant() as grant:
                 table.give(grant)
-            case End(ended):
+            case Ended() as ended:
                 table.end(ended)
     return table
 
@@ -94,8 +94,8 @@ def test_no_clock_step_lengthens_a_grant(moves: list[tuple[str, int]]) -> None:
     event = Login(clock.wall(), ip_address("203.0.113.9"), "ann", "pop3", source="log")
     event.time = from_wall(clock, event.time)
     decision = policy.decide(event, clock.now())
-    assert isinstance(decision, Give)
-    table.give(decision.grant)
+    assert isinstance(decision, Grant)
+    table.give(decision)
     passed = 0
     for move, seconds in moves:
         if move == "step":
@@ -103,7 +103,7 @@ def test_no_clock_step_lengthens_a_grant(moves: list[tuple[str, int]]) -> None:
         else:
             clock.advance(seconds)
             passed += seconds
-        live = table.best(decision.grant.network, clock.now()) is not None
+        live = table.best(decision.network, clock.now()) is not None
         assert not (live and passed >= RULES.window)
         if all(m == "pass" or s <= 0 for m, s in moves):  # steps back don't shorten it either
             assert live == (passed < RULES.window)
@@ -116,8 +116,8 @@ def test_a_login_stamped_by_a_wrong_clock_lives_no_longer(skew: int, passed: int
     decision = policy.decide(
         Login(NOW + skew, ip_address("203.0.113.9"), "ann", "pop3", source="log"), NOW
     )
-    if isinstance(decision, Give):
-        assert decision.grant.expires_at <= NOW + RULES.window
-        assert decision.grant.live_at(NOW + passed) == (passed < RULES.window + min(skew, 0))
+    if isinstance(decision, Grant):
+        assert decision.expires_at <= NOW + RULES.window
+        assert decision.live_at(NOW + passed) == (passed < RULES.window + min(skew, 0))
     else:
         assert skew <= -RULES.window

@@ -14,7 +14,7 @@ that login was revoked, so is everything that follows from it.
 All times are seconds on poplock's scale (`core.clock`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,18 +89,26 @@ class Grant:
     @property
     def expires_at(self) -> float:
         """When the right ends if nothing more is heard."""
-        if not self.sessions and not self.older:
-            return self.until
-        ends = [self.until, *(p.until for p in self.older), *(s.limit for s in self.sessions)]
-        return max(ends)
+        end = self.until
+        for session in self.sessions:
+            if session.limit > end:
+                end = session.limit
+        for proof in self.older:
+            if proof.until > end:
+                end = proof.until
+        return end
 
     def live_at(self, now: float) -> bool:
         """Whether the right still holds at `now`."""
         return self.until > now or self.expires_at > now
 
-    def with_proofs(self, proofs: Iterable[Proof], sessions: tuple[Session, ...]) -> "Grant":
+    def with_proofs(self, proofs: Sequence[Proof], sessions: tuple[Session, ...]) -> "Grant":
         """This grant resting on exactly these proofs (at least one)."""
-        main, *older = _outlasting(proofs)
+        main, older = max(proofs), list[Proof]()
+        for proof in proofs:
+            if proof.until > main.until:
+                main, *older = _outlasting(proofs)
+                break
         return Grant(
             self.network,
             self.user,
@@ -130,7 +138,7 @@ class Revoked:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """A session is over. `until` is how far its end proves presence."""
 
@@ -146,10 +154,10 @@ class Ended:
 
 def merged(held: Grant, new: Grant) -> Grant:
     """Both summaries in one: commutative, associative, idempotent."""
-    sessions = held.sessions
-    if new.sessions and new.sessions != held.sessions:
+    sessions = held.sessions or new.sessions
+    if new.sessions and new.sessions != sessions:
         sessions = _newest({*held.sessions, *new.sessions})
-    latest = max(held, new, key=lambda g: (g.last_login, g.address))
+    latest = max(held, new, key=lambda g: (g.last_login, g.client or ""))
     both = held.with_proofs((*held.proofs, *new.proofs), sessions)
     both.client = latest.client
     both.granted_at = min(held.granted_at, new.granted_at)
@@ -164,7 +172,7 @@ def without_session(held: Grant, ended: Ended) -> Grant:
     """
     for session in held.sessions:
         if session.id == ended.session and session.login <= ended.at + REORDERED:
-            rest = tuple(s for s in held.sessions if s is not session)
+            rest = tuple([s for s in held.sessions if s is not session])
             proofs = held.proofs
             if ended.at < session.limit:
                 proofs = (*proofs, Proof(session.login, ended.until))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from .addresses import IPAddress, Network, NetworkSet, client_in, network_of
-from .events import Event, Failure, Login, Logout
+from .events import Event, Failure, Login
 from .grants import Ended, Grant, Session
 
 NEVER = (
@@ -20,22 +20,6 @@ NEVER = (
 )
 """Networks that never earn a grant, unless `policy.never` says otherwise."""
 
-_MOST_CACHED = 1024  # addresses; the cache is emptied when full, a login costs 5 µs more then
-
-
-@dataclass(frozen=True, slots=True)
-class Give:
-    """The login earns this; whoever keeps grants merges it into what is held."""
-
-    grant: Grant
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """A session is over."""
-
-    ended: Ended
-
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
@@ -44,7 +28,8 @@ class Ignore:
     why: str
 
 
-Decision = Give | End | Ignore
+Decision = Grant | Ended | Ignore
+"""What a login earns, for whoever keeps grants to merge; that a session is over; or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +52,6 @@ class Policy:
     def __init__(self, rules: Rules, own: NetworkSet | None = None) -> None:
         self.rules = rules
         self._own = own or NetworkSet()
-        self._places: dict[IPAddress, tuple[Network, str | None] | str] = {}
         # The last login's time and what follows from it: logs have many logins of one second, and
         # their grants then share these numbers.
         self._at = self._until = self._limit = 0.0
@@ -75,20 +59,17 @@ class Policy:
     def set_own_addresses(self, own: NetworkSet) -> None:
         """The host's own addresses: webmail and local programs, never a roaming user."""
         self._own = own
-        self._places.clear()
 
     def decide(self, event: Event, now: float) -> Decision:
         """What `event` changes. Its time is on the same scale as `now`."""
-        match event:
-            case Login():
-                return self._login(event, now)
-            case Logout(session=str() as session):
-                at = min(event.time, now)
-                return End(Ended(session, event.source, at, self.rules.window))
-            case Logout():
-                return Ignore("the server names no session for this logout")
-            case Failure():
-                return Ignore("the login was refused")
+        if isinstance(event, Login):
+            return self._login(event, now)
+        if isinstance(event, Failure):
+            return Ignore("the login was refused")
+        if event.session is None:
+            return Ignore("the server names no session for this logout")
+        at = min(event.time, now)
+        return Ended(event.session, event.source, at, self.rules.window)
 
     def _login(self, event: Login, now: float) -> Decision:
         rules = self.rules
@@ -109,7 +90,7 @@ class Policy:
             return Ignore(place)
         network, client = place
         sessions = () if event.session is None else (Session(event.session, at, limit),)
-        return Give(Grant(network, user, event.source, client, at, at, until, (), sessions))
+        return Grant(network, user, event.source, client, at, at, until, (), sessions)
 
     def _refused(self, event: Login, user: str) -> str | None:
         rules = self.rules
@@ -125,21 +106,13 @@ class Policy:
 
     def _place(self, ip: IPAddress) -> tuple[Network, str | None] | str:
         """The network a login opens and the client in it, or why it opens none."""
-        place = self._places.get(ip)
-        if place is None:
-            if len(self._places) >= _MOST_CACHED:
-                self._places.clear()
-            place = self._places[ip] = self._find_place(ip)
-        return place
-
-    def _find_place(self, ip: IPAddress) -> tuple[Network, str | None] | str:
         never = self.rules.never.find(ip)
         if never is not None:
             return f"{ip} is in {never}, which never earns a grant (policy.never)"
         if self._own.find(ip) is not None:
             return f"{ip} is this host's own address"
         network = network_of(ip, self.rules.ipv6_prefix)
-        return network, client_in(network, str(ip))
+        return network, None if ip.version == 4 else client_in(network, str(ip))
 
     def why_never(self, ip: IPAddress) -> str | None:
         """Why no login from `ip` can earn a grant; None where one can."""

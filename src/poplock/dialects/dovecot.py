@@ -22,6 +22,7 @@ from ..core.events import Event, Failure, Login, Logout
 from .model import ADDRESS, Body, Dialect, Rule, address
 
 _TAGS = (b"dovecot",)
+_OWN_LOG = b"ip"  # imap..., pop3...
 _LOGIN = rb"(?:imap|pop3)-login: (?:Info: )?"
 _USER = rb"[^<>, \x00-\x1f\x7f]{0,255}"
 _SESSION = rb"[A-Za-z0-9+/=]{1,64}"
@@ -117,7 +118,7 @@ DIALECT = Dialect(
             _LOGIN + rb"(?:Login|Logged in): ",
             rb"(?:" + _USUAL + rb"|" + _OTHER + rb")",
             _login,
-            own_log=True,
+            own_log=_OWN_LOG,
         ),
         Rule(
             "logout",
@@ -127,7 +128,7 @@ DIALECT = Dialect(
             rb"(?:Disconnected|Connection closed|Logged out)[^\n]*",
             _logout,
             sure=False,
-            own_log=True,
+            own_log=_OWN_LOG,
         ),
         Rule(
             "failure",
@@ -143,7 +144,7 @@ DIALECT = Dialect(
             + rb")>)?",
             _failure,
             sure=False,
-            own_log=True,
+            own_log=_OWN_LOG,
         ),
     ),
 )

@@ -14,7 +14,6 @@ A log line is partly written by the stranger who logs in, so:
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from ..core.addresses import IPAddress, parse_ip
 from ..core.events import Event
@@ -43,8 +42,9 @@ class Rule:
     build: Build
     sure: bool = True
     """Whether only lines of this kind begin so; if not, one that reads otherwise is no surprise."""
-    own_log: bool = False
-    """Whether the server also writes a log file of its own, with neither host nor tag."""
+    own_log: bytes = b""
+    """The letters that the words begin with, where the server also writes a log file of its own
+    with neither host nor tag."""
     pattern: re.Pattern[bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +59,6 @@ class Dialect:
     rules: tuple[Rule, ...]
 
 
-@lru_cache(1024)
 def address(text: bytes) -> IPAddress:
-    """The address; ValueError if it is none. Remembered: the same clients come again."""
+    """The address; ValueError if it is none."""
     return parse_ip(text.decode("ascii"))

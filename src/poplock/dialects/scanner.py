@@ -11,6 +11,7 @@ reading. A line that begins like a rule and then reads otherwise is counted, nev
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from ..core.events import Event
 from .line import HOST, PID, STAMP, Stamps
@@ -26,8 +27,14 @@ class Scanner:
         self._rules = [(rule, dialect.name) for dialect in dialects for rule in dialect.rules]
         tags = b"|".join(sorted({re.escape(t) for rule, _ in self._rules for t in rule.tags}))
         words = b"|".join(dict.fromkeys(rule.words for rule, _ in self._rules))
-        prefix = rb"\n(" + STAMP + rb") (?:" + HOST + rb"(" + tags + rb")" + PID + rb")?"
-        self._search = re.compile(prefix + rb"(" + words + rb")").finditer
+        # Most lines end at the tag. Only then would a server's own log be thought of: not at all
+        # where none has any, and not beyond a letter else.
+        tag = HOST + rb"(" + tags + rb")" + PID
+        letters = b"".join({rule.own_log for rule, _ in self._rules})
+        own = rb"|(?=[" + re.escape(letters) + rb"])" if letters else b""
+        line = rb"(" + STAMP + rb") (?:" + tag + own + rb")(" + words + rb")"
+        self._first = re.compile(line).match
+        self._others = re.compile(rb"\n" + line).finditer
         self._which: dict[tuple[bytes | None, bytes], tuple[Rule, str] | None] = {}
         self._stamps = Stamps()
         self.skipped = 0
@@ -47,8 +54,8 @@ class Scanner:
     ) -> Iterator[tuple[int, Event]]:
         """Events with the offsets of their lines; `missed` gets those of unreadable ones."""
         which = self._which
-        block = b"\n" + block
-        for found in self._search(block):
+        first = self._first(block)
+        for found in chain((first,) if first else (), self._others(block)):
             stamp, tag, words = found.groups()
             try:
                 known = which[tag, words]
@@ -68,17 +75,17 @@ class Scanner:
                         event = None
             if event is not None:
                 event.dialect = dialect
-                yield found.start(), event
+                yield found.start(1), event
             elif rule.sure:
                 self.skipped += 1
                 if missed is not None:
-                    missed(found.start())
+                    missed(found.start(1))
 
     def _find(self, tag: bytes | None, words: bytes) -> tuple[Rule, str] | None:
         """The rule for these; None where the words are those of another program."""
         known = None
         for rule, dialect in self._rules:
-            listens = rule.own_log if tag is None else tag in rule.tags
+            listens = bool(rule.own_log) if tag is None else tag in rule.tags
             if listens and re.fullmatch(rule.words, words):
                 known = (rule, dialect)
                 break

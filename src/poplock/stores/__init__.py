@@ -8,7 +8,7 @@ from ..core.clock import Mark
 from ..core.grants import Grant, Key, Revoked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deed:
     """A line of the history: something was granted, used, revoked or has expired.
 

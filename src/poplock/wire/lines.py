@@ -29,8 +29,8 @@ class LineCutter:
         if not cut:
             self._keep(chunk)
             return b""
-        block = self._tail + chunk[:cut]
-        if self._thrown or len(block) > LONGEST:
+        block = b"".join((self._tail, memoryview(chunk)[:cut]))
+        if self._thrown or _has_long_line(block):
             block = self._without_long_lines(block)
         self._tail, self._thrown = b"", 0
         self._keep(chunk[cut:])
@@ -51,3 +51,13 @@ class LineCutter:
         kept = [line + b"\n" for line in lines if len(line) < LONGEST]
         self.skipped += len(lines) - len(kept)
         return b"".join(kept)
+
+
+def _has_long_line(block: bytes) -> bool:
+    """Whether a line of whole ones is longer than LONGEST; looks at one newline in that many."""
+    start = 0
+    while len(block) - start > LONGEST:
+        start = block.rfind(b"\n", start, start + LONGEST) + 1
+        if not start:
+            return True
+    return False

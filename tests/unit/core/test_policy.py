@@ -5,7 +5,8 @@ from ipaddress import ip_network
 import pytest
 
 from poplock.core.addresses import NetworkSet
-from poplock.core.policy import NEVER, End, Give, Ignore, Policy, Rules
+from poplock.core.grants import Ended, Grant
+from poplock.core.policy import NEVER, Ignore, Policy, Rules
 from tests.conftest import login, logout
 
 NOW = 1_800_000_000.0
@@ -17,16 +18,16 @@ def decide(event, **rules):  # type: ignore[no-untyped-def]
 
 def test_a_login_earns_the_window() -> None:
     decision = decide(login(NOW), window=600.0)
-    assert isinstance(decision, Give)
-    assert decision.grant.network == "203.0.113.9/32"
-    assert decision.grant.expires_at == NOW + 600
+    assert isinstance(decision, Grant)
+    assert decision.network == "203.0.113.9/32"
+    assert decision.expires_at == NOW + 600
 
 
 def test_an_ipv6_login_opens_its_prefix() -> None:
     decision = decide(login(NOW, ip="2001:db8:1:2:3::4"))
-    assert isinstance(decision, Give)
-    assert decision.grant.network == "2001:db8:1:2::/64"
-    assert decision.grant.address == "2001:db8:1:2:3::4"
+    assert isinstance(decision, Grant)
+    assert decision.network == "2001:db8:1:2::/64"
+    assert decision.address == "2001:db8:1:2:3::4"
 
 
 def test_login_older_than_window_earns_nothing() -> None:
@@ -35,8 +36,8 @@ def test_login_older_than_window_earns_nothing() -> None:
 
 def test_an_open_session_counts_though_its_login_is_older_than_the_window() -> None:
     decision = decide(login(NOW - 7200, session="s1"))
-    assert isinstance(decision, Give)
-    assert decision.grant.expires_at == NOW - 7200 + 86_400
+    assert isinstance(decision, Grant)
+    assert decision.expires_at == NOW - 7200 + 86_400
 
 
 @pytest.mark.parametrize(
@@ -89,4 +90,4 @@ def test_a_denied_user_is_denied_though_allowed() -> None:
 
 def test_a_logout_without_a_session_changes_nothing() -> None:
     assert isinstance(decide(logout(NOW, None)), Ignore)  # type: ignore[arg-type]
-    assert isinstance(decide(logout(NOW, "s1")), End)
+    assert isinstance(decide(logout(NOW, "s1")), Ended)
