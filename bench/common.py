@@ -102,14 +102,18 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def running(command: Sequence[object], cpu: int, log: Path | None = None) -> Iterator[int]:
+def running(
+    command: Sequence[object], cpu: int, log: Path | None = None, **env: object
+) -> Iterator[int]:
     """A program on one processor, ended with SIGTERM; gives its process id."""
     with (log or Path(os.devnull)).open("wb") as errors:
         child = subprocess.Popen(
             [str(c) for c in command],
             stdout=errors,
             stderr=errors,
-            env=os.environ | {"PYTHONPATH": str(HERE / "as_installed")},
+            env=os.environ
+            | {"PYTHONPATH": str(HERE / "as_installed")}
+            | {name: str(value) for name, value in env.items()},
             preexec_fn=pin(cpu),
         )
         try:
