@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds between attempts while the store fails
 _GROUPED = 0.05  # seconds of changes that share a commit while nobody waits for it
-_MOST_PENDING = 1000  # changed grants; a commit takes some 10 ms then
+_MOST_PENDING = 500  # changed grants; a commit takes some 5 ms then
 _HISTORY_SWEEP = 3600.0  # seconds between deletions of old history
 
 

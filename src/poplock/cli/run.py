@@ -22,4 +22,5 @@ def command(config_path: Path) -> None:
     """
     # -P: not whatever modules lie in the folder where somebody stands.
     command = [sys.executable, "-P", "-m", "poplock.serve", str(config_path)]
-    os.execve(sys.executable, command, os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"})
+    malloc = {"MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
+    os.execve(sys.executable, command, os.environ | malloc)
