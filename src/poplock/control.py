@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from .core.errors import PoplockError, StoreError
-from .net.listen import close_listener
+from .net.listen import remove_name
 from .office import Row
 
 log = logging.getLogger(__name__)
@@ -87,8 +87,8 @@ class ControlServer:
 
     async def close(self) -> None:
         if self._server is not None and self._socket is not None:
+            remove_name(self._socket)
             self._server.close()
-            close_listener(self._socket)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

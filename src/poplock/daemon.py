@@ -8,6 +8,7 @@ still be catching up then. A part that fails by a bug is logged and started agai
 import asyncio
 import logging
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
@@ -117,7 +118,7 @@ class Daemon:
             log.error("%s; grants may still stand in it", error)
 
     async def _start_answers(self, exits: AsyncExitStack) -> None:
-        for settings in self._config.answer:
+        for number, settings in enumerate(self._config.answer):
             name = type(settings).__struct_config__.tag
             server = StreamServer(
                 settings.listen,
@@ -130,15 +131,20 @@ class Daemon:
                     settings.patience,
                 ),
             )
-            listen = Listen.read(settings.listen)
-            await server.start(open_listener(listen, group=settings.group, mode=settings.mode))
+            sock = _listener(
+                Listen.read(settings.listen),
+                settings.group,
+                settings.mode,
+                f"answer[{number}].listen",
+            )
+            await server.start(sock)
             exits.push_async_callback(server.close)
             self._servers.append(server)
 
     async def _start_control(self, exits: AsyncExitStack, store: SqliteStore) -> None:
         control = self._config.control
         server = ControlServer(self._obey)
-        sock = open_listener(Listen(path=control.path), group=control.group, mode=control.mode)
+        sock = _listener(Listen(path=control.path), control.group, control.mode, "control.path")
         await server.start(sock)
         exits.push_async_callback(server.close)
         # History is read over a connection of its own, beside the thread that commits.
@@ -274,6 +280,14 @@ class Daemon:
             if watchdog is not None and now - fed >= watchdog / 3:
                 fed = now
                 notify("WATCHDOG=1", f"STATUS=Answering; {self._authorizer.table.count} grants")
+
+
+def _listener(listen: Listen, group: str | None, mode: str, where: str) -> socket.socket:
+    """The socket that the configuration names at `where`."""
+    try:
+        return open_listener(listen, group=group, mode=mode)
+    except ConfigError as error:
+        raise ConfigError(str(error), where) from error
 
 
 async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .config import Config, load_config
+from .config.load import at
 from .config.surroundings import check_surroundings
 from .core.errors import EX_CONFIG, ConfigError, PoplockError
 from .daemon import Daemon
@@ -29,9 +30,15 @@ def main() -> None:
         tune_interpreter()
         with asyncio.Runner(loop_factory=_event_loop()) as runner:
             runner.run(_serve(config))
+    except ConfigError as error:
+        text = str(error)
+        if error.where is not None:
+            text = at(path.read_text(), str(path), error.where, text)
+        sys.stderr.write(f"poplock: {text}\n")
+        raise SystemExit(EX_CONFIG) from None
     except PoplockError as error:
         sys.stderr.write(f"poplock: {error}\n")
-        raise SystemExit(EX_CONFIG if isinstance(error, ConfigError) else 1) from None
+        raise SystemExit(1) from None
 
 
 def tune_interpreter() -> None:

@@ -251,7 +251,7 @@ class Listen(Struct, frozen=True):
                 raise ValueError(f"{text!r}: a socket's path can have 107 bytes at most")
             return cls(path=rest)
         host, _, port = rest.rpartition(":")
-        if kind == "inet" and port.isdecimal() and 0 <= int(port) <= 65_535:
+        if kind == "inet" and port.isdecimal() and 1 <= int(port) <= 65_535:
             bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
             try:
                 return cls(host=str(ip_address(bare)), port=int(port))

@@ -10,7 +10,14 @@ class PoplockError(Exception):
 
 
 class ConfigError(PoplockError):
-    """The configuration is wrong: the text says which file and line, what and why. Exit 78."""
+    """The configuration is wrong: the text says which file and line, what and why. Exit 78.
+
+    Who doesn't know the file gives `where`, as in `answer[0].listen`, for who does.
+    """
+
+    def __init__(self, text: str, where: str | None = None) -> None:
+        super().__init__(text)
+        self.where = where
 
 
 class WireError(PoplockError):

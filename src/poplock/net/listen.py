@@ -5,6 +5,7 @@ import grp
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from ..config.model import Listen
@@ -88,8 +89,8 @@ def _unlink_stale(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def close_listener(sock: socket.socket) -> None:
-    """Close, and take a unix socket's name away."""
+def remove_name(sock: socket.socket) -> None:
+    """Take a unix socket's name away, before whoever serves on it closes it."""
     if sock.family == socket.AF_UNIX and sock.fileno() >= 0:
-        Path(sock.getsockname()).unlink(missing_ok=True)
-    sock.close()
+        with suppress(OSError):
+            Path(sock.getsockname()).unlink()

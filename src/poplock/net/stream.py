@@ -15,14 +15,13 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from ..answers import Dialogue
 from ..core.answers import Answer, NoOpinion, Query
 from ..core.errors import WireError
-from .listen import close_listener
+from .listen import remove_name
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +100,11 @@ class StreamServer:
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
-        if self._server is not None:
+        if self._server is not None and self._socket is not None:
+            remove_name(self._socket)
             self._server.close()
         for connection in list(self.connections):
             connection.close()
-        if self._socket is not None:
-            with suppress(OSError):
-                close_listener(self._socket)
 
 
 class _Connection(asyncio.Protocol):

@@ -57,25 +57,26 @@ class SpoolSource:
         async with Watch(self._path, folder_only=True) as watch:
             while True:
                 watch.arm()
-                while await self._take(record):
-                    pass
+                await self._take(record)
                 self.health.caught_up = True
                 await watch.wait()
 
-    async def _take(self, record: Record) -> bool:
-        """Record a batch of files; whether there may be more."""
-        events: list[Event] = []
-        done: list[Path] = []
+    async def _take(self, record: Record) -> None:
+        """Record the files that are there."""
         try:
-            names = sorted(entry.name for entry in os.scandir(self._path))
+            with os.scandir(self._path) as entries:
+                names = sorted(e.name for e in entries if e.name.startswith("login."))
             self.health.trouble = None
         except OSError as error:
             self.health.trouble = f"{self._path}: {error.strerror}"
-            return False
-        names = [name for name in names if name.startswith("login.")]
-        self.health.lag_bytes = 0
-        for name in names[:_BATCH]:
-            path = self._path / name
+            return
+        for start in range(0, len(names), _BATCH):
+            await self._take_batch([self._path / n for n in names[start : start + _BATCH]], record)
+
+    async def _take_batch(self, paths: Sequence[Path], record: Record) -> None:
+        events: list[Event] = []
+        done: list[Path] = []
+        for path in paths:
             try:
                 event = self.read(path)
             except ValueError:
@@ -89,12 +90,11 @@ class SpoolSource:
         if events:
             self.health.events += len(events)
             record(events, None)
-            with suppress(StoreError):
+            try:
                 await self._kept()
-                _remove(done)
-            return len(names) > _BATCH
+            except StoreError:
+                return  # the files stay, and are read again
         _remove(done)
-        return False
 
     def read(self, path: Path) -> Login | None:
         """The login in a file; None while it lacks its end; ValueError if it is to be refused."""
@@ -104,11 +104,15 @@ class SpoolSource:
             return None
         except OSError as error:
             raise ValueError(str(error)) from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1 or info.st_size > _LARGEST:
                 raise ValueError("not a small regular file of its own")
-            text = file.read(_LARGEST).decode()
+            text = os.read(descriptor, _LARGEST).decode()
+        except OSError as error:
+            raise ValueError(str(error)) from error
+        finally:
+            os.close(descriptor)
         if not text.endswith("\nend\n"):
             if self._wall() - info.st_mtime > _PATIENCE:
                 raise ValueError("cut off")

@@ -111,7 +111,8 @@ class Tail:
         if not self._files:
             return None
         file = self._files[0]
-        return json.dumps({"offset": file.place, "digest": file.digest})
+        inode = file.identity[1]
+        return json.dumps({"offset": file.place, "digest": file.digest, "inode": inode})
 
     @property
     def behind(self) -> int:
@@ -177,18 +178,23 @@ class Tail:
 
     def _resume(self, position: dict[str, object]) -> None:
         offset, digest = cast(int, position["offset"]), cast(str, position["digest"])
-        if self._open(self._path, offset, digest):
+        # At its beginning no bytes tell a file apart. Its inode does, unless it was compressed.
+        same = offset > 0 or _inode(self._path) == position["inode"]
+        if same and self._open(self._path, offset, digest):
             return
         siblings = list(self._siblings())
-        for i, sibling in enumerate(siblings):
-            if self._open(sibling, offset, digest):
-                for newer in reversed(siblings[:i]):
-                    self._open(newer, 0)
-                break
+        if offset > 0:
+            opened = (i for i, s in enumerate(siblings) if self._open(s, offset, digest))
         else:
+            inodes = [_inode(s) for s in siblings]
+            i = inodes.index(position["inode"]) if position["inode"] in inodes else 0
+            opened = (i for s in siblings[i : i + 1] if self._open(s, 0))
+        found = next(opened, None)
+        if found is None:
             self.lost_place = True
-            if siblings:
-                self._open(siblings[0], 0)
+            found = 1
+        for newer in reversed(siblings[:found]):
+            self._open(newer, 0)
         for file in self._files:
             file.retired_at = float("-inf")
         self._open(self._path, 0)
@@ -233,3 +239,10 @@ def _before(file: BinaryIO, offset: int) -> bytes | None:
 
 def _digest(before: bytes) -> str:
     return hashlib.blake2b(before, digest_size=16).hexdigest()
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None

@@ -189,6 +189,26 @@ def test_a_rotation_that_compressed_the_file_while_nobody_looked(log: Log) -> No
     log.check()
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_empty_file_that_was_filled_and_rotated_while_nobody_looked(
+    log: Log, compressed: bool
+) -> None:
+    log.path.touch()
+    log.read()
+    log.write(5)
+    position = log.tail.position
+    rotated = log.rotate()
+    if compressed:
+        with gzip.open(rotated.with_name("mail.log.1.gz"), "wb") as packed:
+            packed.write(rotated.read_bytes())
+        rotated.unlink()
+    log.write(5)
+    log.tail.close()
+    log.tail = Tail(log.path, position, grace=GRACE)
+    log.read()
+    log.check()
+
+
 def test_copytruncate_while_nobody_looked(log: Log) -> None:
     log.write(10)
     log.read()

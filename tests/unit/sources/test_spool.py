@@ -1,0 +1,123 @@
+"""The drop box: whose word counts, and what is read when."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from poplock.core.errors import StoreError
+from poplock.core.events import Event
+from poplock.sources.spool import SpoolSource
+
+WHOLE = "poplock 1\nip 203.0.113.9\nservice pop3\ntls unknown\nuser {}\nend\n"
+
+
+def source(folder: Path, *trusted: str, age: float = 0.0) -> SpoolSource:
+    async def kept() -> None:
+        pass
+
+    newest = max((f.stat().st_mtime for f in folder.iterdir()), default=0.0)
+    return SpoolSource("spool", folder, trusted, kept, lambda: newest + age)
+
+
+def drop(folder: Path, text: str | bytes, name: str = "login.1", uid: int | None = None) -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    os.utime(path, (1_800_000_000, 1_800_000_000))
+    if uid is not None:
+        os.chown(path, uid, -1)
+    return path
+
+
+def test_the_kernel_says_when_it_was(tmp_path: Path) -> None:
+    login = source(tmp_path).read(drop(tmp_path, WHOLE.format("ann")))
+    assert login is not None
+    assert (login.time, str(login.ip), login.user) == (1_800_000_000, "203.0.113.9", "ann")
+
+
+def test_an_owner_is_believed_about_himself_and_about_others_if_he_is_trusted(
+    tmp_path: Path,
+) -> None:
+    path = drop(tmp_path, WHOLE.format("ann"), uid=1)  # daemon, on every Debian
+    with pytest.raises(ValueError, match="may not speak"):
+        source(tmp_path).read(path)
+    assert source(tmp_path, "daemon").read(path) is not None
+    assert source(tmp_path).read(drop(tmp_path, WHOLE.format("daemon"), uid=1)) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE.format("ann").replace("poplock 1", "poplock 2"),
+        WHOLE.format("ann").replace("203.0.113.9", "203.0.113.999"),
+        WHOLE.format("ann").replace("pop3", "smtp"),
+        WHOLE.format("ann").replace("service", "x\nservice"),
+        WHOLE.format("a\x1bnn"),
+        WHOLE.format(""),
+        WHOLE.format("x" * 300),
+        b"\xff" * 100 + b"\nend\n",
+        "x" * 5000 + "\nend\n",
+        "\nend\n",
+    ],
+)
+def test_what_poplock_allow_would_not_write_is_refused(tmp_path: Path, text: str | bytes) -> None:
+    with pytest.raises(ValueError):  # which one is nobody's business
+        source(tmp_path).read(drop(tmp_path, text))
+
+
+def test_links_and_folders_are_refused(tmp_path: Path) -> None:
+    outside = drop(tmp_path, WHOLE.format("ann"), "outside")
+    (tmp_path / "login.soft").symlink_to(outside)
+    (tmp_path / "login.hard").hardlink_to(outside)
+    (tmp_path / "login.folder").mkdir()
+    os.mkfifo(tmp_path / "login.fifo")
+    for kind in ("soft", "hard", "folder", "fifo"):
+        with pytest.raises(ValueError):
+            source(tmp_path).read(tmp_path / f"login.{kind}")
+
+
+def test_a_file_without_its_end_gets_a_minute(tmp_path: Path) -> None:
+    path = drop(tmp_path, WHOLE.format("ann")[:-5])
+    assert source(tmp_path, age=59).read(path) is None
+    with pytest.raises(ValueError, match="cut off"):
+        source(tmp_path, age=61).read(path)
+
+
+def run_until_caught_up(spool: SpoolSource) -> list[Event]:
+    seen: list[Event] = []
+
+    def record(events: Sequence[Event], position: object) -> None:
+        seen.extend(events)
+
+    async def follow() -> None:
+        task = asyncio.create_task(spool.run(record, None))
+        while not spool.health.caught_up:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(follow())
+    return seen
+
+
+def test_more_files_than_a_batch_behind_as_many_that_have_no_end(tmp_path: Path) -> None:
+    for number in range(1100):
+        drop(tmp_path, "poplock 1\n", f"login.0{number}")
+    for number in range(1100):
+        drop(tmp_path, WHOLE.format("ann"), f"login.1{number}")
+    assert len(run_until_caught_up(source(tmp_path))) == 1100
+    assert len(list(tmp_path.iterdir())) == 1100
+
+
+def test_files_stay_until_their_logins_are_on_disk(tmp_path: Path) -> None:
+    drop(tmp_path, WHOLE.format("ann"))
+
+    async def not_kept() -> None:
+        raise StoreError("full")
+
+    failing = SpoolSource("spool", tmp_path, (), not_kept, lambda: 1_800_000_000.0)
+    assert len(run_until_caught_up(failing)) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+    assert len(run_until_caught_up(source(tmp_path))) == 1
+    assert list(tmp_path.iterdir()) == []
