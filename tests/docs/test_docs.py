@@ -38,10 +38,12 @@ def test_each_verb_has_its_heading_and_its_place_in_the_manual(verb: str) -> Non
 @pytest.mark.parametrize("struct", structs(), ids=lambda s: s.__name__)
 def test_each_key_is_documented(struct: type[msgspec.Struct]) -> None:
     text = (DOCS / "reference/configuration.md").read_text()
+    manual = (ROOT / "man/poplock.toml.5").read_text()
     for field in msgspec.structs.fields(struct):
         assert f"`{field.name}`" in text, field.name
+        assert f"\n.B {field.name}\n" in manual, field.name
     tag = struct.__struct_config__.tag
-    assert tag is None or f'`type = "{tag}"`' in text
+    assert tag is None or (f'`type = "{tag}"`' in text and f'type = "{tag}"' in manual)
 
 
 def test_no_key_is_documented_that_does_not_exist() -> None:
