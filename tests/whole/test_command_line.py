@@ -101,6 +101,18 @@ def test_maps_write_needs_a_daemon_and_maps_clear_does_not(tmp_path: Path) -> No
         assert b"203.0.113.9" not in cdb.read_bytes()
 
 
+def test_what_ended_while_it_was_down_is_in_no_map_again(tmp_path: Path) -> None:
+    cdb = tmp_path / "smtp.cdb"
+    with Poplock(tmp_path, f"[[map]]\ntype = 'cdb'\npath = '{cdb}'\n") as poplock:
+        poplock.run("grant", "203.0.113.9", "--user", "ann", "--for", "1s")
+        poplock.end(signal.SIGKILL)
+        poplock.until(lambda: poplock.run("check", "203.0.113.9").returncode == 1, "it has ended")
+        poplock.start()
+        assert b"203.0.113.9" not in cdb.read_bytes()
+        events = lambda: [row["event"] for row in poplock.rows("history")]  # noqa: E731
+        poplock.until(lambda: events() == ["granted", "expired"], "the history says so")
+
+
 def test_config_show_prints_everything_with_the_defaults(poplock: Poplock) -> None:
     shown = json.loads(poplock.run("config", "show").stdout)
     assert shown["control"]["path"] == str(poplock.control)

@@ -59,14 +59,20 @@ def _postfix_service(listen: str) -> tuple[str, str]:
     )
 
 
-def dovecot(config: Config) -> str:
-    """Where Dovecot's logins are read."""
-    logs = [s.path for s in config.source if isinstance(s, FileSource) and "dovecot" in s.dialects]
+def _logs(config: Config, dialect: str) -> list[str]:
+    """The log files that are read with this dialect; PoplockError where there is none."""
+    logs = [s.path for s in config.source if isinstance(s, FileSource) and dialect in s.dialects]
     if not logs:
         raise PoplockError(
-            "the configuration has no source for Dovecot; add to it:\n\n"
-            '[[source]]\ntype = "file"\npath = "/var/log/mail.log"\ndialects = ["dovecot"]'
+            f"the configuration has no source for {dialect.capitalize()}; add to it:\n\n"
+            f'[[source]]\ntype = "file"\npath = "/var/log/mail.log"\ndialects = ["{dialect}"]'
         )
+    return logs
+
+
+def dovecot(config: Config) -> str:
+    """Where Dovecot's logins are read."""
+    logs = _logs(config, "dovecot")
     return f"""\
 # Dovecot needs no change: it logs every login, and poplock reads {" and ".join(logs)}.
 # See where it logs:           doveadm log find
@@ -83,12 +89,7 @@ def dovecot(config: Config) -> str:
 
 def courier(config: Config) -> str:
     """Where Courier's logins are read."""
-    logs = [s.path for s in config.source if isinstance(s, FileSource) and "courier" in s.dialects]
-    if not logs:
-        raise PoplockError(
-            "the configuration has no source for Courier; add to it:\n\n"
-            '[[source]]\ntype = "file"\npath = "/var/log/mail.log"\ndialects = ["courier"]'
-        )
+    logs = _logs(config, "courier")
     return f"""\
 # Courier needs no change: its pop3d and imapd log every login and logout, and poplock reads
 # {" and ".join(logs)}.

@@ -59,6 +59,13 @@ class GrantTable:
         best = max(held, key=lambda g: g.expires_at)
         return best if best.live_at(now) else None
 
+    def longest(self, now: float) -> Iterator[Grant]:
+        """Of each network, the live grant that lasts longest."""
+        for network in self._grants:
+            best = self.best(network, now)
+            if best is not None:
+                yield best
+
     def give(self, new: Grant) -> Change | None:
         """Merge what a login earned; None where nothing changes."""
         if self._ended and new.sessions:

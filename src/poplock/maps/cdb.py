@@ -204,6 +204,7 @@ class CdbMap:
         self._path = Path(settings.path)
         self._static_path = None if settings.static is None else Path(settings.static)
         self._settings = settings
+        self._clock = clock
         self._lock = threading.Lock()
         self._static: dict[bytes, bytes] = {}
         self._image = CdbImage()
@@ -217,16 +218,12 @@ class CdbMap:
         static: dict[bytes, bytes] = {}
         for key, data in records:
             static.setdefault(key, data)  # tcpserver takes the first of equal keys
-        best: dict[Network, Grant] = {}
-        for grant in table:
-            known = best.get(grant.network)
-            if known is None or grant.expires_at > known.expires_at:
-                best[grant.network] = grant
         with self._lock:
             self._static, self._image = static, CdbImage(records)
             self._addresses.clear()
             self._changed = True
-        self.update(best.items())
+        now = self._clock.now()
+        self.update((grant.network, grant) for grant in table.longest(now))
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         with self._lock:

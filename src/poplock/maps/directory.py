@@ -64,16 +64,12 @@ class DirectoryMap:
         self._sweep = False
 
     def replace_all(self, table: GrantTable) -> None:
-        best: dict[Network, Grant] = {}
-        for grant in table:
-            known = best.get(grant.network)
-            if known is None or grant.expires_at > known.expires_at:
-                best[grant.network] = grant
         with self._lock:
             self._waiting.clear()
             self._leased.clear()
             self._sweep = True
-        self.update(best.items())
+        now = self._clock.now()
+        self.update((grant.network, grant) for grant in table.longest(now))
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         now, uptime, boot = self._clock.now(), self._clock.uptime(), self._clock.boot_id()
