@@ -234,6 +234,12 @@ def login_line(number: int, *, session: bool = True) -> bytes:
     ).encode()
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def load(port: int, connections: int, seconds: float, grants: int) -> Row:
     """One run of c/load.c."""
     command = [compiled("load"), str(port), str(connections), str(seconds), str(grants)]

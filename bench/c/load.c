@@ -147,7 +147,7 @@ int main(int argc, char **argv)
         ask(&all[i]);
     }
     uint64_t begin = nanoseconds(CLOCK_MONOTONIC) + (uint64_t)(WARM_UP * 1e9);
-    uint64_t end = begin + (uint64_t)(seconds * 1e9), now = 0, cpu = 0, answered = 0;
+    uint64_t end = begin + (uint64_t)(seconds * 1e9), now = 0, cpu = 0, answered = 0, all_answers = 0;
     while (now < end && !stopped) {
         int ready = epoll_wait(poll, events, BATCH, 1000);
         for (int i = 0; i < ready; i++) {
@@ -155,6 +155,7 @@ int main(int argc, char **argv)
             if (!heard(s))
                 continue;
             now = nanoseconds(CLOCK_MONOTONIC);
+            all_answers++;
             if (now >= begin) {
                 if (!cpu)
                     cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
@@ -173,9 +174,11 @@ int main(int argc, char **argv)
     }
     qsort(times, answered, sizeof *times, by_size);
     double took = (double)(now - begin) / 1e9;
-    printf("{\"connections\": %d, \"bytes\": %u, \"seconds\": %.3f, \"answered\": %llu, \"rate\": %.1f, "
+    printf("{\"connections\": %d, \"bytes\": %u, \"seconds\": %.3f, \"answered\": %llu, "
+           "\"with_warm_up\": %llu, \"rate\": %.1f, "
            "\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, \"cpu\": %.3f}\n",
-           count, lengths[1], took, (unsigned long long)answered, (double)answered / took,
+           count, lengths[1], took, (unsigned long long)answered,
+           (unsigned long long)all_answers, (double)answered / took,
            times[answered / 2] / 1e3, times[answered * 99 / 100] / 1e3, times[answered - 1] / 1e3,
            (double)cpu / 1e9 / took);
     return 0;

@@ -12,12 +12,11 @@ While no step has happened the scale *is* the wall clock. After a step back it s
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
-
-_BOOTTIME = time.CLOCK_BOOTTIME
-_time, _clock_gettime = time.time, time.clock_gettime
 
 _NOISE = 0.25  # seconds: two clocks read one after the other, and slewing, are not a step
 
@@ -51,19 +50,18 @@ class Mark:
 
 
 class SteadyClock:
-    """The scale described above, over two readings that subclasses provide."""
+    """The scale described above, over the three readings that `Clock` calls by these names."""
 
-    def __init__(self) -> None:
-        self._base = self.wall() - self.uptime()
-
-    def wall(self) -> float:
-        raise NotImplementedError
-
-    def uptime(self) -> float:
-        raise NotImplementedError
-
-    def boot_id(self) -> str:
-        raise NotImplementedError
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        uptime: Callable[[], float],
+        boot_id: Callable[[], str],
+    ) -> None:
+        self.wall = wall
+        self.uptime = uptime
+        self.boot_id = boot_id
+        self._base = wall() - uptime()
 
     def now(self) -> float:
         wall = self.wall()
@@ -94,26 +92,9 @@ class SystemClock(SteadyClock):
     """The host's clocks."""
 
     def __init__(self) -> None:
-        self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        super().__init__()
-
-    def wall(self) -> float:
-        return time.time()
-
-    def uptime(self) -> float:
-        return time.clock_gettime(_BOOTTIME)
-
-    def now(self) -> float:
-        # As in SteadyClock, without its calls: this stands in the way of every answer.
-        wall = _time()
-        steady = _clock_gettime(_BOOTTIME) + self._base
-        if wall > steady:
-            self._base += wall - steady
-            return wall
-        return steady
-
-    def boot_id(self) -> str:
-        return self._boot_id
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        uptime = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        super().__init__(time.time, uptime, lambda: boot_id)
 
 
 class FakeClock(SteadyClock):
@@ -123,16 +104,7 @@ class FakeClock(SteadyClock):
         self._wall = wall
         self._uptime = uptime
         self._boot = "boot-1"
-        super().__init__()
-
-    def wall(self) -> float:
-        return self._wall
-
-    def uptime(self) -> float:
-        return self._uptime
-
-    def boot_id(self) -> str:
-        return self._boot
+        super().__init__(lambda: self._wall, lambda: self._uptime, lambda: self._boot)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
