@@ -23,31 +23,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .roots import TestbedError, base, cache, layer
+from .roots import POPULATE, TestbedError, base, cache, layer
 
 SERVER4, SERVER6 = "203.0.113.1", "2001:db8:1::1"
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_INIT = r"""
+_INIT = (
+    r"""
 set -e
 lower=$1 scratch=$2 shared=$3
 mount --make-rprivate /
 mount -t overlay -o "lowerdir=$lower,upperdir=$scratch/upper,workdir=$scratch/work" overlay \
     "$scratch/root"
 cd "$scratch/root"
-mount -t proc proc proc
-mount -t tmpfs -o mode=755 tmpfs dev
-for node in null:3 zero:5 full:7 random:8 urandom:9; do
-    mknod -m 666 "dev/${node%:*}" c 1 "${node#*:}"
-done
-mknod -m 666 dev/tty c 5 0
-mkdir -m 1777 dev/shm
-ln -s /proc/self/fd dev/fd
-mount -t tmpfs -o mode=755 tmpfs run
-mkdir -m 1777 run/lock
-mount -t tmpfs -o mode=1777 tmpfs tmp
+"""
+    + POPULATE
+    + r"""
 mkdir -p shared
 mount --bind "$shared" shared
 if test -d var/spool/postfix; then
@@ -61,6 +54,7 @@ ip link set lo up
 echo ready
 while :; do sleep 1000 & wait; done
 """
+)
 
 
 def _die_with_parent() -> None:

@@ -283,26 +283,32 @@ def _machine_suites() -> Iterator[tuple[str, str]]:
                     yield uri.rstrip("/"), suite
 
 
-_INSTALL = r"""
-set -e
-base=$1 upper=$2 scratch=$3 prepare=$4
-shift 4
-mount --make-rprivate /
-mount -t overlay -o "lowerdir=$base,upperdir=$upper,workdir=$scratch/work" overlay "$scratch/root"
-cd "$scratch/root"
+POPULATE = r"""
 mount -t proc proc proc
 mount -t tmpfs -o mode=755 tmpfs dev
-mknod -m 666 dev/null c 1 3
-mknod -m 666 dev/zero c 1 5
-mknod -m 666 dev/full c 1 7
-mknod -m 666 dev/random c 1 8
-mknod -m 666 dev/urandom c 1 9
+for node in null:3 zero:5 full:7 random:8 urandom:9; do
+    mknod -m 666 "dev/${node%:*}" c 1 "${node#*:}"
+done
 mknod -m 666 dev/tty c 5 0
 mkdir -m 1777 dev/shm
 ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=755 tmpfs run
 mkdir -m 1777 run/lock
 mount -t tmpfs -o mode=1777 tmpfs tmp
+"""
+"""Shell: what a root has beside files, for a script that stands in it."""
+
+_INSTALL = (
+    r"""
+set -e
+base=$1 upper=$2 scratch=$3 prepare=$4
+shift 4
+mount --make-rprivate /
+mount -t overlay -o "lowerdir=$base,upperdir=$upper,workdir=$scratch/work" overlay "$scratch/root"
+cd "$scratch/root"
+"""
+    + POPULATE
+    + r"""
 cp -L /etc/resolv.conf etc/resolv.conf
 chroot . apt-get -q update
 chroot . sh -c "$prepare"
@@ -317,6 +323,7 @@ chroot . apt-get clean
 rm -rf var/lib/apt/lists/*
 rm -f etc/resolv.conf
 """
+)
 
 
 def _install(release: str, below: Path, upper: Path, packages: Sequence[str], prepare: str) -> None:
