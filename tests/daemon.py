@@ -39,10 +39,10 @@ class Poplock:
         if self.child is not None:
             self.end(signal.SIGTERM)
 
-    def start(self) -> None:
+    def start(self, **env: str) -> None:
         """Start, and return when it answers and has read its logs."""
         command = [sys.executable, "-m", "poplock", "run", "--config", str(self.config)]
-        environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
+        environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"} | env
         with self.log.open("ab") as log:
             self.child = self._popen(command, stdout=log, stderr=log, env=environment)
         wait_until_ready(self.control, self.child, self.log)

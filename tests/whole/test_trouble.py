@@ -199,3 +199,16 @@ def test_sigterm_ends_it_at_once_and_removes_its_sockets(world: World) -> None:
         assert world.poplock.end(signal.SIGTERM) == 0
     assert not world.socket.exists()
     assert not world.poplock.control.exists()
+
+
+def test_systemd_hears_of_the_start_the_watchdog_and_the_end(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        poplock = Poplock(tmp_path, "")
+        poplock.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="900000")
+        assert systemd.recv(200).startswith(b"READY=1\n")
+        assert systemd.recv(200).startswith(b"WATCHDOG=1\n")
+        assert poplock.end(signal.SIGTERM) == 0
+        while (said := systemd.recv(200)) != b"STOPPING=1":
+            assert said.startswith(b"WATCHDOG=1\n")

@@ -183,6 +183,8 @@ class _Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         if self._stop_waiting is not None:
             self._stop_waiting()
+            if self._transport.is_closing():
+                return
             self._transport.resume_reading()
             held, self._held = self._held, ()
             self._answer(held, waited=True)
