@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from poplock.cli.demo import demo_config, perform, wait_until_ready
-from poplock.cli.setup import postfix as postfix_lines
+from poplock.cli.setup.postfix import lines as postfix_lines
 from poplock.config.load import parse_config
 from poplock.control import Check, ask
 from poplock.office import Row

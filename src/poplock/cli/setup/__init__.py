@@ -1,0 +1,38 @@
+"""`poplock setup NAME`: the exact lines for one server on this host, and where they go.
+
+The lines come from the configuration: the sockets and files that this poplock really uses. Each
+server has a file here, with a function `lines(config)`; PoplockError says what the configuration
+lacks.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import click
+
+from ...config import Config
+from ..common import config_option, load
+
+NAMES = {
+    "postfix": "postfix:lines",
+    "dovecot": "dovecot:lines",
+    "courier": "courier:lines",
+    "qmail": "qmail:lines",
+}
+
+
+@click.command("setup")
+@click.argument("name", type=click.Choice(list(NAMES)))
+@config_option
+def command(name: str, config_path: Path) -> None:
+    """Print the exact lines for one MTA or POP/IMAP server on this host, and where they go.
+
+    \b
+    Example:
+      poplock setup postfix
+    """
+    module, _, function = NAMES[name].partition(":")
+    lines = cast(Callable[[Config], str], getattr(import_module(f".{module}", __name__), function))
+    click.echo(lines(load(config_path)), nl=False)

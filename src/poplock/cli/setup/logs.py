@@ -1,0 +1,16 @@
+"""The log files that a POP/IMAP server's logins are read from."""
+
+from ...config import Config
+from ...config.model import FileSource
+from ...core.errors import PoplockError
+
+
+def logs(config: Config, dialect: str) -> list[str]:
+    """The log files that are read with this dialect; PoplockError where there is none."""
+    paths = [s.path for s in config.source if isinstance(s, FileSource) and dialect in s.dialects]
+    if not paths:
+        raise PoplockError(
+            f"the configuration has no source for {dialect.capitalize()}; add to it:\n\n"
+            f'[[source]]\ntype = "file"\npath = "/var/log/mail.log"\ndialects = ["{dialect}"]'
+        )
+    return paths

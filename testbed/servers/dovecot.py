@@ -1,0 +1,58 @@
+"""Dovecot 2.3 and 2.4."""
+
+from __future__ import annotations
+
+from ..host import Host
+from ..roots import CERTIFICATE, KEY
+from .users import USERS, password
+
+
+def start_dovecot(host: Host, *, own_log: bool = False) -> None:
+    """POP3 and IMAP with TLS; plain passwords allowed. Logs to syslog, or to a file of its own."""
+    users = "".join(f"{u}:{{PLAIN}}{password(u)}:8:8::/var/mail/home::\n" for u in USERS)
+    host.write("/etc/dovecot/testbed-users", users)
+    log = "/shared/log/dovecot.log" if own_log else "syslog"
+    common = f"""\
+protocols = imap pop3
+log_path = {log}
+first_valid_uid = 8
+"""
+    if host.release == "bookworm":
+        text = f"""{common}
+disable_plaintext_auth = no
+ssl = yes
+ssl_cert = <{CERTIFICATE}
+ssl_key = <{KEY}
+mail_location = maildir:/var/mail/home/%u
+passdb {{
+  driver = passwd-file
+  args = /etc/dovecot/testbed-users
+}}
+userdb {{
+  driver = passwd-file
+  args = /etc/dovecot/testbed-users
+}}
+"""
+    else:
+        text = f"""dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+{common}
+auth_allow_cleartext = yes
+ssl = yes
+ssl_server_cert_file = {CERTIFICATE}
+ssl_server_key_file = {KEY}
+mail_driver = maildir
+mail_path = /var/mail/home/%{{user}}
+passdb passwd-file {{
+  passwd_file_path = /etc/dovecot/testbed-users
+}}
+userdb passwd-file {{
+  passwd_file_path = /etc/dovecot/testbed-users
+}}
+"""
+    host.write("/etc/dovecot/dovecot.conf", text)
+    (host.shared / "log").mkdir(exist_ok=True)
+    host.run(["sh", "-c", "mkdir -p /var/mail/home && chown -R mail:mail /var/mail/home"])
+    host.run(["dovecot"])
+    for port in (110, 143, 993, 995):
+        host.wait_for_port(port)
