@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .core.addresses import Network, client_in, network_of, parse_ip
 from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall, to_wall
-from .core.events import Event, Failure
+from .core.events import Event, Failure, Reset
 from .core.grants import Ended, Grant, Key, Revoked
 from .core.policy import Policy
 from .core.table import Change, GrantTable
@@ -72,10 +72,9 @@ class Authorizer:
 
     def load(self, store: Store) -> dict[str, str]:
         """Take over what the store holds; returns the sources' positions."""
-        rules = self.policy.rules
         mark = store.mark()
         if mark is not None:
-            self.clock.resume(mark, doubt=max(rules.max_session, rules.window))
+            self.clock.resume(mark, doubt=self.policy.longest_life)
         for revoked in store.revocations():
             self.table.revoke(revoked)
         for grant in store.grants():
@@ -112,11 +111,14 @@ class Authorizer:
                     changes.append(change)
                     if known is None and change.grant is not None:
                         self._note("granted", change.grant)
-            elif isinstance(decision, Ended):
+            elif isinstance(decision, Ended) and not decision.released:
                 counts.logouts += 1
                 change = table.end(decision)
                 if change is not None:
                     changes.append(change)
+            elif isinstance(decision, Ended | Revoked | Reset):
+                counts.logouts += 1
+                changes += self._release(decision, now)
             elif isinstance(event, Failure):
                 counts.failures += 1
             else:
@@ -125,10 +127,23 @@ class Authorizer:
             self.pending.positions[position[0]] = position[1]
         self._changed(changes)
 
+    def _release(self, over: Ended | Revoked | Reset, now: float) -> list[Change]:
+        """Addresses were given back: what was earned there is over."""
+        if isinstance(over, Revoked):
+            return self._revoke(over, "released")[1]
+        if isinstance(over, Ended):
+            revoked = self.table.release(over)
+            return [] if revoked is None else self._revoke(revoked, "released")[1]
+        at = min(over.time, now)
+        changes = []
+        for session in self.table.sessions(over.source, over.session or ""):
+            changes += self._release(Ended(session, over.source, at, 0.0, True), now)
+        return changes
+
     def grant(self, network: Network, address: str, user: str, seconds: float) -> Grant:
         """Give a right by hand, for `seconds` from now; it replaces an earlier one by hand."""
         # Strictly after a revocation of the same instant, or that would take it back.
-        now = max(self.clock.now(), self.table.revoked_at(network, user) + 1e-6)
+        now = max(self.clock.now(), self.table.revoked_at(network, user, MANUAL) + 1e-6)
         client = client_in(network, address)
         new = Grant(network, user, MANUAL, client, now, now, now + seconds)
         for held in self.table.find(network):
@@ -141,15 +156,20 @@ class Authorizer:
 
     def revoke(self, network: Network | None, user: str | None) -> list[Grant]:
         """Take back what these have earned until now; returns the grants that were live."""
+        lost, changes = self._revoke(Revoked(network, user, self.clock.now()), "revoked")
+        self._changed(changes)
+        return lost
+
+    def _revoke(self, revoked: Revoked, what: str) -> tuple[list[Grant], list[Change]]:
+        """The live grants that it meets, and what changes."""
         now = self.clock.now()
-        lost = [g for g in self.table.matching(network, user) if g.live_at(now)]
-        revoked = Revoked(network, user, now)
+        met = self.table.matching(revoked.network, revoked.user, revoked.source)
+        lost = [g for g in met if g.live_at(now) and g.last_login <= revoked.at]
         changes = self.table.revoke(revoked)
         self.pending.revoked.append(revoked)
         for grant in lost:
-            self._note("revoked", grant)
-        self._changed(changes)
-        return lost
+            self._note(what, grant)
+        return lost, changes
 
     def check(self, query: Query) -> Answer:
         """Answer an MTA, and count it. Never raises, never waits."""
@@ -236,8 +256,7 @@ class Authorizer:
 
     def oldest(self) -> float:
         """Nothing earned before this counts any more: the longest life of a right has passed."""
-        rules = self.policy.rules
-        return self.clock.now() - rules.max_session - rules.window
+        return self.clock.now() - self.policy.longest_life
 
     def take_uses(self) -> list[Use]:
         """The permits since the last call; the caller now owns them."""

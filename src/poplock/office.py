@@ -17,6 +17,12 @@ from .stores import Deed, Store
 
 Row = dict[str, object]
 
+_PAST = {
+    "expired": "expired",
+    "revoked": "was revoked",
+    "released": "ended when its address was given back",
+}
+
 
 class Office:
     """Verbs over one Authorizer and its store."""
@@ -57,9 +63,10 @@ class Office:
         if not deeds or not why.startswith("no grant"):
             return why if deeds else f"nobody has logged in from {network}"
         deed = deeds[-1]
-        if deed.what not in ("expired", "revoked"):
+        past = _PAST.get(deed.what)
+        if past is None:
             return why
-        return f"the grant of {deed.user} for {network} {_past(deed.what)} at {stamp(deed.at)}"
+        return f"the grant of {deed.user} for {network} {past} at {stamp(deed.at)}"
 
     def list(self) -> Iterator[Row]:
         """Live grants, by network and user."""
@@ -122,10 +129,6 @@ def _deed_row(deed: Deed) -> Row:
         "count": deed.count,
         "until": None if deed.until is None else stamp(deed.until),
     }
-
-
-def _past(what: str) -> str:
-    return "expired" if what == "expired" else "was revoked"
 
 
 def stamp(wall: float) -> str:

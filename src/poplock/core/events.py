@@ -1,8 +1,14 @@
 """What a source tells: somebody logged in, a session ended, a login was refused."""
 
+import math
 from dataclasses import dataclass
 
 from .addresses import IPAddress
+
+
+NOW = math.inf
+"""The `time` of what is told as it happens, without a stamp: the clock of whoever records it counts,
+as it does for every time that isn't past yet."""
 
 
 @dataclass(slots=True)
@@ -34,10 +40,15 @@ class Login(_Told):
     ip: IPAddress
 
 
+@dataclass(slots=True)
 class Logout(_Told):
-    """The end of a session that began with a Login. Most servers don't repeat the address."""
+    """The end of a session that began with a Login. Most servers don't repeat the address.
 
-    __slots__ = ()
+    `released`: the address was given back and may soon be somebody else's (a dial-up line that
+    ended), so what was earned there ends now and not a window later.
+    """
+
+    released: bool = False
 
 
 class Failure(_Told):
@@ -46,4 +57,13 @@ class Failure(_Told):
     __slots__ = ()
 
 
-Event = Login | Logout | Failure
+class Reset(_Told):
+    """A server started anew: all its sessions are over, their addresses released.
+
+    `session` is what the ids of its sessions begin with.
+    """
+
+    __slots__ = ()
+
+
+Event = Login | Logout | Failure | Reset

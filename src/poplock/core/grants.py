@@ -130,22 +130,27 @@ class Grant:
 class Revoked:
     """A tombstone: nothing earned at `at` or before counts.
 
-    None stands for every network, or every user.
+    None stands for every network, every user, every source.
     """
 
     network: Network | None
     user: str | None
     at: float
+    source: str | None = None
 
 
 @dataclass(slots=True)
 class Ended:
-    """A session is over. `until` is how far its end proves presence."""
+    """A session is over. `until` is how far its end proves presence.
+
+    `released`: its address was given back; nothing that was earned there holds on.
+    """
 
     session: str
     source: str
     at: float
     window: float
+    released: bool = False
 
     @property
     def until(self) -> float:

@@ -10,10 +10,22 @@ holds it directly and only a shared one holds a tuple; each grant stands in one 
 
 import heapq
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 from .addresses import Network
-from .grants import Ended, Grant, Key, Revoked, after_revocation, merged, without_session
+from .grants import (
+    REORDERED,
+    Ended,
+    Grant,
+    Key,
+    Revoked,
+    after_revocation,
+    merged,
+    without_session,
+)
+
+_Scope = tuple[Network | None, str | None, str | None]  # network, user, source; None: every one
 
 
 class Change(NamedTuple):
@@ -30,7 +42,7 @@ class GrantTable:
         self._grants: dict[Network, Grant | tuple[Grant, ...]] = {}
         self._sessions: dict[str, dict[str, Network]] = {}  # source -> session id -> network
         self._ended: dict[tuple[str, str], Ended] = {}
-        self._revoked: dict[tuple[Network | None, str | None], float] = {}
+        self._revoked: dict[_Scope, float] = {}
         self._due: dict[int, list[Network]] = {}
         self._seconds: list[int] = []
         self.count = 0
@@ -72,9 +84,11 @@ class GrantTable:
             for session in new.sessions:
                 ended = self._ended.get((new.source, session.id))
                 if ended is not None:
+                    if ended.released and session.login <= ended.at + REORDERED:
+                        return None
                     new = without_session(new, ended)
         if self._revoked:
-            left = after_revocation(new, self.revoked_at(new.network, new.user))
+            left = after_revocation(new, self.revoked_at(*new.key))
             if left is None:
                 return None
             new = left
@@ -88,27 +102,46 @@ class GrantTable:
 
     def end(self, ended: Ended) -> Change | None:
         """A session is over; remembered, since its login may be told later than its end."""
+        self._remember(ended)
+        for held in self._holding(ended):
+            left = without_session(held, ended)
+            if left is not held:
+                self._put(held, left)
+                return Change(left.key, left)
+        return None
+
+    def release(self, ended: Ended) -> Revoked | None:
+        """A session is over and its address given back: what is to be revoked for it."""
+        self._remember(ended)
+        for held in self._holding(ended):
+            for session in held.sessions:
+                if session.id == ended.session and session.login <= ended.at + REORDERED:
+                    at = max(ended.at, session.login)
+                    return Revoked(held.network, held.user, at, held.source)
+        return None
+
+    def sessions(self, source: str, beginning: str) -> list[str]:
+        """Ids of the source's open sessions that begin so."""
+        return [id_ for id_ in self._sessions.get(source, ()) if id_.startswith(beginning)]
+
+    def _remember(self, ended: Ended) -> None:
         known = (ended.source, ended.session)
         before = self._ended.get(known)
         if before is None or ended.at > before.at:
             self._ended[known] = ended
+
+    def _holding(self, ended: Ended) -> list[Grant]:
+        """Grants that may rest on the session."""
         network = self._sessions.get(ended.source, {}).get(ended.session)
-        if network is None:
-            return None
-        for held in self.find(network):
-            if held.source == ended.source:
-                left = without_session(held, ended)
-                if left is not held:
-                    self._put(held, left)
-                    return Change(left.key, left)
-        return None
+        held = () if network is None else self.find(network)
+        return [grant for grant in held if grant.source == ended.source]
 
     def revoke(self, revoked: Revoked) -> list[Change]:
         """Take back what was earned at `revoked.at` or before; remembered for late logins."""
-        scope = (revoked.network, revoked.user)
+        scope = (revoked.network, revoked.user, revoked.source)
         self._revoked[scope] = max(revoked.at, self._revoked.get(scope, revoked.at))
         changes = []
-        for held in self.matching(revoked.network, revoked.user):
+        for held in self.matching(*scope):
             left = after_revocation(held, revoked.at)
             if left is None:
                 self.drop(held)
@@ -119,10 +152,12 @@ class GrantTable:
             changes.append(Change(held.key, left))
         return changes
 
-    def matching(self, network: Network | None, user: str | None) -> list[Grant]:
-        """Grants of the network and the user; None matches all."""
+    def matching(
+        self, network: Network | None, user: str | None, source: str | None = None
+    ) -> list[Grant]:
+        """Grants of the network, the user and the source; None matches all."""
         among: Iterable[Grant] = self if network is None else self.find(network)
-        return [g for g in among if user is None or g.user == user]
+        return [g for g in among if user in (None, g.user) and source in (None, g.source)]
 
     def drop(self, held: Grant) -> None:
         """Take a grant out; nothing remembers it."""
@@ -165,13 +200,15 @@ class GrantTable:
             del self._ended[known]
 
     def revocations(self) -> list[Revoked]:
-        return [Revoked(network, user, at) for (network, user), at in self._revoked.items()]
+        return [
+            Revoked(network, user, at, source)
+            for (network, user, source), at in self._revoked.items()
+        ]
 
-    def revoked_at(self, network: Network, user: str) -> float:
-        """When this network and user were last revoked; minus infinity if never."""
-        revoked = self._revoked
-        scopes = ((network, user), (network, None), (None, user), (None, None))
-        return max(revoked.get(scope, float("-inf")) for scope in scopes)
+    def revoked_at(self, network: Network, user: str, source: str) -> float:
+        """When what these earn was last revoked; minus infinity if never."""
+        scopes = product((network, None), (user, None), (source, None))
+        return max(self._revoked.get(scope, float("-inf")) for scope in scopes)
 
     def _held(self, like: Grant) -> Grant | None:
         held = self._grants.get(like.network)

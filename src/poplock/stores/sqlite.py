@@ -41,6 +41,13 @@ MIGRATIONS = (
     CREATE INDEX history_network ON history (network, at);
     CREATE INDEX history_user ON history (user, at);
     """,
+    """
+    ALTER TABLE revoked RENAME TO revoked_1;
+    CREATE TABLE revoked (network TEXT NOT NULL, user TEXT NOT NULL, source TEXT NOT NULL,
+        at REAL NOT NULL, PRIMARY KEY (network, user, source)) WITHOUT ROWID;
+    INSERT INTO revoked SELECT network, user, '', at FROM revoked_1;
+    DROP TABLE revoked_1;
+    """,
 )
 
 
@@ -54,7 +61,7 @@ class SqliteStore:
         try:
             if write:
                 self._lock = _lock(path)
-            _inspect(path)
+            _inspect(path, write)
             self._db = self._open(write)
         except BaseException:
             self._unlock()
@@ -116,8 +123,11 @@ class SqliteStore:
 
     def revocations(self) -> Iterable[Revoked]:
         with self._errors("read"):
-            rows = self._db.execute("SELECT network, user, at FROM revoked").fetchall()
-        return [Revoked(Network(n) if n else None, u or None, at) for n, u, at in rows]
+            rows = self._db.execute("SELECT network, user, at, source FROM revoked").fetchall()
+        return [
+            Revoked(Network(network) if network else None, user or None, at, source or None)
+            for network, user, at, source in rows
+        ]
 
     def positions(self) -> dict[str, str]:
         with self._errors("read"):
@@ -178,8 +188,9 @@ def _write(db: sqlite3.Connection, batch: Batch, mark: Mark, forget: float | Non
         [_row(grant) for grant in batch.grants.values() if grant is not None],
     )
     db.executemany(
-        "INSERT INTO revoked VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
-        [(r.network or "", r.user or "", r.at) for r in batch.revoked],
+        "INSERT INTO revoked VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+        [(r.network or "", r.user or "", r.source or "", r.at) for r in batch.revoked],
     )
     if forget is not None:
         db.execute("DELETE FROM revoked WHERE at < ?", (forget,))
@@ -231,7 +242,7 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _inspect(path: Path) -> None:
+def _inspect(path: Path, write: bool) -> None:
     """Refuse a file that isn't ours or is damaged, having only read it."""
     try:
         if path.stat().st_size == 0:
@@ -257,6 +268,10 @@ def _inspect(path: Path) -> None:
         raise StoreError(
             f"{path} has schema {version}, written by a newer poplock; this one knows"
             f" {len(MIGRATIONS)}. Upgrade poplock. The file was left untouched."
+        )
+    if version < len(MIGRATIONS) and not write and ours:
+        raise StoreError(
+            f"{path} has schema {version}, of an older poplock. 'poplock run' brings it up to date."
         )
     if health != "ok":
         raise StoreError(f"{path} is damaged: {health}. {advice}")

@@ -5,7 +5,8 @@ from ipaddress import ip_network
 import pytest
 
 from poplock.core.addresses import NetworkSet
-from poplock.core.grants import Ended, Grant
+from poplock.core.events import NOW as ON_ARRIVAL
+from poplock.core.grants import Ended, Grant, Revoked
 from poplock.core.policy import NEVER, Ignore, Policy, Rules
 from tests.conftest import login, logout
 
@@ -91,3 +92,30 @@ def test_a_denied_user_is_denied_though_allowed() -> None:
 def test_a_logout_without_a_session_changes_nothing() -> None:
     assert isinstance(decide(logout(NOW, None)), Ignore)  # type: ignore[arg-type]
     assert isinstance(decide(logout(NOW, "s1")), Ended)
+
+
+def test_each_source_has_rules_of_its_own() -> None:
+    radius = Rules(window=300.0, services=frozenset({"radius"}))
+    policy = Policy(Rules(), sources={"radius": radius})
+    told = policy.decide(login(NOW, service="radius", source="radius"), NOW)
+    assert isinstance(told, Grant)
+    assert told.expires_at == NOW + 300
+    assert isinstance(policy.decide(login(NOW, service="radius"), NOW), Ignore)
+    read = policy.decide(login(NOW), NOW)
+    assert isinstance(read, Grant)
+    assert read.expires_at == NOW + 3600
+    assert policy.longest_life == 86_400 + 3600
+
+
+def test_what_is_told_as_it_happens_counts_from_now() -> None:
+    decision = decide(login(ON_ARRIVAL), window=600.0)
+    assert isinstance(decision, Grant)
+    assert decision.last_login == NOW
+
+
+def test_an_address_given_back_ends_what_it_earned_if_the_source_may() -> None:
+    over = logout(NOW, "s1")
+    over.released, over.ip = True, login(NOW).ip
+    decision = decide(over)
+    assert decision == Revoked("203.0.113.9/32", "ann", NOW, "log")
+    assert decide(over, ends=False) == Ended("s1", "log", NOW, 3600.0)

@@ -3,6 +3,7 @@
 from poplock.authorizer import Authorizer
 from poplock.core.answers import NoOpinion, Permit, Query, Unavailable
 from poplock.core.clock import FakeClock
+from poplock.core.events import Logout, Reset
 from poplock.core.grants import MOST_SESSIONS
 from tests.conftest import login, logout
 
@@ -141,3 +142,48 @@ def test_a_name_earns_no_opinion_and_trouble_is_told_apart(authorizer: Authorize
     assert isinstance(authorizer.check(Query("")), NoOpinion)
     authorizer.trouble = "the disk is full"
     assert authorizer.check(ASK) == Unavailable("the disk is full")
+
+
+def released(clock: FakeClock, session: str, ip: str | None, source: str = "log") -> Logout:
+    told = logout(clock.wall(), session, source=source)
+    told.ip, told.released = None if ip is None else login(0, ip=ip).ip, True
+    return told
+
+
+def test_an_address_given_back_ends_the_grants_of_that_source_at_once(
+    authorizer: Authorizer, clock: FakeClock
+) -> None:
+    for ip in (None, "203.0.113.9"):  # found by the session, or told
+        authorizer.record([login(clock.wall(), session=f"s1 {ip}")])
+        assert permitted(authorizer)
+        clock.advance(1)
+        authorizer.record([released(clock, f"s1 {ip}", ip)])
+        assert not permitted(authorizer)
+    authorizer.record([login(clock.wall() - 1, session="s2")])  # told late
+    assert not permitted(authorizer)
+    authorizer.record([login(clock.wall(), source="other")])
+    clock.advance(1)
+    authorizer.record([released(clock, "s1", "203.0.113.9")])
+    assert permitted(authorizer)
+
+
+def test_a_login_told_after_its_address_was_given_back_earns_nothing(
+    authorizer: Authorizer, clock: FakeClock
+) -> None:
+    authorizer.record([released(clock, "s1", None)])
+    authorizer.record([login(clock.wall() - 10, session="s1")])
+    assert not permitted(authorizer)
+    clock.advance(60)
+    authorizer.record([login(clock.wall(), session="s1")])  # the id is used again
+    assert permitted(authorizer)
+
+
+def test_a_server_that_starts_anew_ends_its_sessions_and_no_others(
+    authorizer: Authorizer, clock: FakeClock
+) -> None:
+    now = clock.wall()
+    for ip, session in (("192.0.2.1", "nas1/a"), ("192.0.2.2", "nas1/b"), ("192.0.2.3", "nas2/a")):
+        authorizer.record([login(now, ip=ip, session=session)])
+    authorizer.record([Reset(now, None, None, "radius", session="nas1/", source="log")])
+    assert [permitted(authorizer, f"192.0.2.{i}") for i in (1, 2, 3)] == [False, False, True]
+    assert sorted(d.what for d in authorizer.pending.deeds) == ["granted"] * 3 + ["released"] * 2

@@ -200,3 +200,35 @@ def test_history_is_found_by_network_user_and_time(
     assert [d.what for d in store.history(None, None, clock.wall() - 1, 10)] == ["revoked"]
     assert [d.what for d in store.history(None, None, None, 1)] == ["revoked"]
     store.close()
+
+
+def test_a_file_of_the_first_schema_is_migrated_and_only_by_a_writer(
+    authorizer: Authorizer, clock: FakeClock, path: Path
+) -> None:
+    db = sqlite3.connect(path)
+    db.executescript(
+        sqlite.MIGRATIONS[0]
+        + f"INSERT INTO revoked VALUES ('', 'ann', {clock.now()});"
+        + f"PRAGMA application_id = {sqlite.APPLICATION_ID}; PRAGMA user_version = 1;"
+    )
+    db.close()
+    with pytest.raises(StoreError, match="older poplock"):
+        SqliteStore(path, write=False)
+    again, _ = reopened(path, clock)
+    again.record([login(clock.wall())])
+    assert not isinstance(again.check(Query("203.0.113.9")), Permit)
+
+
+def test_what_was_given_back_stays_so_after_a_restart_for_its_source_alone(
+    authorizer: Authorizer, clock: FakeClock, path: Path
+) -> None:
+    authorizer.record([login(clock.wall(), session="s1")])
+    over = logout(clock.wall(), "s1")
+    over.released = True
+    authorizer.record([over])
+    keep(authorizer, path)
+    again, _ = reopened(path, clock)
+    again.record([login(clock.wall())])
+    assert not isinstance(again.check(Query("203.0.113.9")), Permit)
+    again.record([login(clock.wall(), source="other")])
+    assert isinstance(again.check(Query("203.0.113.9")), Permit)
