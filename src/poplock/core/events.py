@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from .addresses import IPAddress
 
-
 NOW = math.inf
-"""The `time` of what is told as it happens, without a stamp: the clock of whoever records it counts,
-as it does for every time that isn't past yet."""
+"""The `time` of what is told as it happens, without a stamp: the clock of whoever records it
+counts, as it does for every time that isn't past yet."""
 
 
 @dataclass(slots=True)

@@ -159,7 +159,8 @@ def test_an_address_given_back_ends_the_grants_of_that_source_at_once(
         clock.advance(1)
         authorizer.record([released(clock, f"s1 {ip}", ip)])
         assert not permitted(authorizer)
-    authorizer.record([login(clock.wall() - 1, session="s2")])  # told late
+        clock.advance(1)
+    authorizer.record([login(clock.wall() - 2, session="s2")])  # told late
     assert not permitted(authorizer)
     authorizer.record([login(clock.wall(), source="other")])
     clock.advance(1)
