@@ -1,7 +1,8 @@
 """How POP/IMAP servers write logins, logouts and failures in a log. One server a file.
 
 To add one: copy the nearest file, add its row here, put real lines into
-`tests/samples/dialects/NAME.log`. The shared suite does the rest.
+`tests/samples/dialects/NAME.log`, hostile templates into `NAME.hostile`. The shared suite does the
+rest.
 """
 
 from collections.abc import Iterable

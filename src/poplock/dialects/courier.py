@@ -15,7 +15,7 @@ comma, blank or bracket in it makes the line unreadable, not a login from elsewh
 """
 
 from ..core.events import Event, Failure, Login, Logout
-from .model import ADDRESS, Body, Dialect, Rule, address
+from .model import ADDRESS, Body, Dialect, Head, Rule, address
 
 _TAGS = tuple(
     prefix + name + suffix
@@ -39,34 +39,34 @@ def _session(ip: bytes, port: bytes | None) -> str | None:
     return None if port is None else f"{address(ip)} {int(port)}"
 
 
-def _login(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _login(head: Head, body: Body) -> Event:
     user, ip, port, tls = body.groups()
     return Login(
-        time,
+        head.time,
         address(ip),
         user.decode(),
-        _service(tag),
-        _tls(tag, tls),
+        _service(head.tag),
+        _tls(head.tag, tls),
         _session(ip, port),
     )
 
 
-def _logout(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _logout(head: Head, body: Body) -> Event:
     user, ip, port = body.groups()
     return Logout(
-        time,
+        head.time,
         address(ip),
         user.decode(),
-        _service(tag),
-        _tls(tag),
+        _service(head.tag),
+        _tls(head.tag),
         _session(ip, port),
     )
 
 
-def _failure(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _failure(head: Head, body: Body) -> Event:
     user, ip = body.groups()
     name = user.decode() if user else None
-    return Failure(time, address(ip), name, _service(tag), _tls(tag))
+    return Failure(head.time, address(ip), name, _service(head.tag), _tls(head.tag))
 
 
 DIALECT = Dialect(

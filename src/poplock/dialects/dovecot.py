@@ -19,10 +19,10 @@ ends it in `...`: such a name is nobody's.
 import re
 
 from ..core.events import Event, Failure, Login, Logout
-from .model import ADDRESS, Body, Dialect, Rule, address
+from .line import OWN, SYSLOG
+from .model import ADDRESS, Body, Dialect, Head, Rule, address
 
 _TAGS = (b"dovecot",)
-_OWN_LOG = b"ip"  # imap..., pop3...
 _LOGIN = rb"(?:imap|pop3)-login: (?:Info: )?"
 _USER = rb"[^<>, \x00-\x1f\x7f]{0,255}"
 _SESSION = rb"[A-Za-z0-9+/=]{1,64}"
@@ -58,7 +58,7 @@ def _name(user: bytes) -> str | None:
     return None if len(name) >= _CUT and name.endswith("...") else name
 
 
-def _login(time: float, tag: bytes, words: bytes, body: Body) -> Event | None:
+def _login(head: Head, body: Body) -> Event | None:
     user, rip, security, session, other = body.groups()
     if other is not None:
         elements = _elements(other)
@@ -69,10 +69,10 @@ def _login(time: float, tag: bytes, words: bytes, body: Body) -> Event | None:
     if not user:
         return None
     return Login(
-        time,
+        head.time,
         address(rip),
         _name(user),
-        _service(words),
+        _service(head.words),
         security == b"TLS" if security != b"secured" else None,
         None if session is None else session.decode("ascii"),
     )
@@ -91,19 +91,19 @@ def _elements(text: bytes) -> dict[bytes, bytes] | None:
     return found
 
 
-def _logout(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _logout(head: Head, body: Body) -> Event:
     user, session = body.groups()
-    service = _service(words)
-    return Logout(time, None, _name(user), service, session=session.decode("ascii"))
+    service = _service(head.words)
+    return Logout(head.time, None, _name(user), service, session=session.decode("ascii"))
 
 
-def _failure(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _failure(head: Head, body: Body) -> Event:
     user, rip, tls, session = body.groups()
     return Failure(
-        time,
+        head.time,
         address(rip),
         _name(user) if user else None,
-        _service(words),
+        _service(head.words),
         tls == b"TLS" if tls != b"secured" else None,
         None if session is None else session.decode("ascii"),
     )
@@ -118,7 +118,7 @@ DIALECT = Dialect(
             _LOGIN + rb"(?:Login|Logged in): ",
             rb"(?:" + _USUAL + rb"|" + _OTHER + rb")",
             _login,
-            own_log=_OWN_LOG,
+            forms=(SYSLOG, OWN),
         ),
         Rule(
             "logout",
@@ -128,7 +128,7 @@ DIALECT = Dialect(
             rb"(?:Disconnected|Connection closed|Logged out)[^\n]*",
             _logout,
             sure=False,
-            own_log=_OWN_LOG,
+            forms=(SYSLOG, OWN),
         ),
         Rule(
             "failure",
@@ -144,7 +144,7 @@ DIALECT = Dialect(
             + rb")>)?",
             _failure,
             sure=False,
-            own_log=_OWN_LOG,
+            forms=(SYSLOG, OWN),
         ),
     ),
 )

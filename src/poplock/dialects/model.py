@@ -2,30 +2,49 @@ r"""What a dialect is: a name and its rules.
 
 A rule says which program tags it listens to, with which *words* its lines begin behind the tag, and
 what the *body*, the rest of the line to its end, looks like. Words and body are bytes patterns; the
-scanner anchors them: words directly behind the syslog prefix, body from there to the newline.
+scanner anchors them: words directly behind what a line begins with (its *form*), body from there to
+the newline.
 
 A log line is partly written by the stranger who logs in, so:
 
 - every field has the narrowest class that the server's own rules allow;
 - nothing open (`.*`) stands before the address of a login, and no repetition in a repetition;
 - only the groups of the body are taken from a line, by `build`.
+
+Some servers tell a login in two lines, the address in the first and the name in the second. The
+rule of the first is called `half`: its `build` puts what it learnt into `head.pending` and returns
+None; the `build` of the second takes it from there. Where nothing waits, it is no login.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..core.addresses import IPAddress, parse_ip
 from ..core.events import Event
+from .line import SYSLOG, Form
+from .pending import Pending
 
 ADDRESS = rb"[0-9A-Fa-f.:]{2,45}"
 """What may stand where an address is expected; `address` decides whether it is one."""
 
 
+class Head(NamedTuple):
+    """What stands before the body of a line; host, tag and pid are b"" where there is none."""
+
+    time: float
+    host: bytes
+    tag: bytes
+    pid: bytes
+    words: bytes
+    pending: Pending
+
+
 Body = re.Match[bytes]
 
-Build = Callable[[float, bytes, bytes, Body], Event | None]
-"""From a line's time, tag, words and body to what it tells.
+Build = Callable[[Head, Body], Event | None]
+"""From what stands before a line's body, and the body, to what it tells.
 
 None or ValueError where it is not what it seemed.
 """
@@ -33,7 +52,7 @@ None or ValueError where it is not what it seemed.
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of line. `words` must hold no group."""
+    """One kind of line: `login`, `logout`, `failure` or `half`. `words` must hold no group."""
 
     name: str
     tags: tuple[bytes, ...]
@@ -42,12 +61,13 @@ class Rule:
     build: Build
     sure: bool = True
     """Whether only lines of this kind begin so; if not, one that reads otherwise is no surprise."""
-    own_log: bytes = b""
-    """The letters that the words begin with, where the server also writes a log file of its own
-    with neither host nor tag."""
+    forms: tuple[Form, ...] = (SYSLOG,)
+    """How the logs begin their lines that this rule is about."""
+    beginning: re.Pattern[bytes] = field(init=False, repr=False)
     pattern: re.Pattern[bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "beginning", re.compile(self.words))
         object.__setattr__(self, "pattern", re.compile(self.body + rb"\r?(?=\n)"))
 
 

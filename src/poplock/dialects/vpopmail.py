@@ -14,7 +14,7 @@ Security: the name comes before the address, parted by a colon, which a name the
 import re
 
 from ..core.events import Event, Failure, Login
-from .model import ADDRESS, Body, Dialect, Rule, address
+from .model import ADDRESS, Body, Dialect, Head, Rule, address
 
 _SERVICES = rb"(?:pop3s?|imaps?|smtps?|submission|webmail|\d{1,5})"
 _TAGS = (
@@ -38,16 +38,16 @@ def _service(words: bytes) -> tuple[str, bool | None]:
     return names.get(name, name), True if name in ("pop3s", "imaps", "smtps") else None
 
 
-def _login(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _login(head: Head, body: Body) -> Event:
     user, ip = body.groups()
-    service, tls = _service(words)
-    return Login(time, address(ip), user.decode(), service, tls)
+    service, tls = _service(head.words)
+    return Login(head.time, address(ip), user.decode(), service, tls)
 
 
-def _failure(time: float, tag: bytes, words: bytes, body: Body) -> Event:
+def _failure(head: Head, body: Body) -> Event:
     user, ip = body.groups()
-    service, tls = _service(words)
-    return Failure(time, address(ip), user.decode() if user else None, service, tls)
+    service, tls = _service(head.words)
+    return Failure(head.time, address(ip), user.decode() if user else None, service, tls)
 
 
 DIALECT = Dialect(

@@ -1,0 +1,80 @@
+"""What can be known of a pattern without running it: a walk over its parse tree.
+
+Python's own parser makes the tree (`re._parser`; its shape is the same in 3.11 to 3.13, and a test
+goes over every kind of node).
+"""
+
+import re
+from re import _constants as op  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]
+from typing import Any
+
+_ALL = frozenset(range(256))
+
+
+def first_bytes(pattern: bytes) -> bytes:
+    """A class of the bytes that what a pattern matches can begin with."""
+    begins, empty = _first(list(_parser.parse(pattern)))
+    found = _ALL if empty else begins
+    return rb"[" + b"".join(b"\\x%02x" % byte for byte in sorted(found)) + rb"]"
+
+
+def _first(nodes: list[Any]) -> tuple[frozenset[int], bool]:
+    """The bytes that a sequence can begin with, and whether it can be empty."""
+    found: frozenset[int] = frozenset()
+    for kind, value in nodes:
+        begins, empty = _first_of(kind, value)
+        found |= begins
+        if not empty:
+            return found, False
+    return found, True
+
+
+def _first_of(kind: Any, value: Any) -> tuple[frozenset[int], bool]:
+    if kind is op.BRANCH:
+        parts = [_first(list(branch)) for branch in value[1]]
+        return frozenset().union(*(b for b, _ in parts)), any(e for _, e in parts)
+    if kind is op.SUBPATTERN:
+        return _first(list(value[3]))
+    if kind is op.ATOMIC_GROUP:
+        return _first(list(value))
+    if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+        least, _, inner = value
+        begins, empty = _first(list(inner))
+        return begins, empty or least == 0
+    if kind in (op.AT, op.ASSERT, op.ASSERT_NOT):
+        return frozenset(), True
+    return byte_set(kind, value), False
+
+
+def byte_set(kind: Any, value: Any) -> frozenset[int]:
+    """The bytes that a node for one byte matches; all of them where that isn't known."""
+    if kind is op.LITERAL:
+        return frozenset((value,))
+    if kind is op.NOT_LITERAL:
+        return _ALL - {value}
+    if kind is op.ANY:
+        return _ALL - {10}
+    if kind is op.IN:
+        found: frozenset[int] = frozenset()
+        for inner, what in value:
+            if inner is op.LITERAL:
+                found |= {what}
+            elif inner is op.RANGE:
+                found |= frozenset(range(what[0], what[1] + 1))
+            elif inner is op.CATEGORY:
+                found |= _category(what)
+        return _ALL - found if value[0][0] is op.NEGATE else found
+    return _ALL
+
+
+def _category(what: Any) -> frozenset[int]:
+    letter = {
+        op.CATEGORY_DIGIT: rb"\d",
+        op.CATEGORY_NOT_DIGIT: rb"\D",
+        op.CATEGORY_SPACE: rb"\s",
+        op.CATEGORY_NOT_SPACE: rb"\S",
+        op.CATEGORY_WORD: rb"\w",
+        op.CATEGORY_NOT_WORD: rb"\W",
+    }[what]
+    return frozenset(b for b in _ALL if re.match(letter, bytes((b,))))
