@@ -1,4 +1,4 @@
-"""qmail's way, under a real tcpserver: the cdb, poplock-check, poplock-allow.
+"""qmail's way, under a real tcpserver: the cdb, poplock-check, poplock-allow in its chain.
 
 Debian has no qmail package, so three stand-ins of a few lines take the places of its programs:
 one that says what qmail-smtpd would decide by (RELAYCLIENT), one that hands a name and a password
@@ -343,46 +343,3 @@ def test_poplock_check_grants_nothing_by_a_file_that_is_not_right(
 def test_poplock_check_goes_on_whatever_the_address_looks_like(tmp_path: Path, ip: str) -> None:
     write_map(tmp_path, "2001:db8::/64")
     assert check(tmp_path, TCPREMOTEIP=ip) == "unset:unset"
-
-
-def allow(spool: Path, **env: str) -> None:
-    result = subprocess.run(
-        [str(ALLOW), "echo", "went on"],
-        env={"PATH": os.environ["PATH"], "POPLOCK_SPOOL": str(spool), **env},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert (result.stdout, result.stderr) == ("went on\n", "")
-
-
-def test_poplock_allow_behind_courier_counts_only_who_authenticated(tmp_path: Path) -> None:
-    allow(tmp_path, AUTHARGV0="x", AUTHUSER="y", USER="z", TCPREMOTEIP="203.0.113.9")
-    assert list(tmp_path.iterdir()) == []
-    allow(tmp_path, AUTHARGV0="x", AUTHENTICATED="ann", TCPREMOTEIP="::ffff:203.0.113.9")
-    (file,) = tmp_path.iterdir()
-    assert "\nuser ann\nend\n" in file.read_text()
-
-
-def test_poplock_allow_adds_less_than_a_process_start(tmp_path: Path) -> None:
-    """It starts no program of its own: all that strace(1) would show is one execve of the rest."""
-    marker = tmp_path / "bin"
-    marker.mkdir()
-    (tmp_path / "spool").mkdir()
-    sh = shutil.which("sh")
-    assert sh
-    # With nothing on PATH, a program that was started would not be found.
-    result = subprocess.run(
-        [sh, str(ALLOW), sh, "-c", "echo ok"],
-        env={
-            "PATH": str(marker),
-            "POPLOCK_SPOOL": str(tmp_path / "spool"),
-            "USER": "ann",
-            "TCPREMOTEIP": "203.0.113.9",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert (result.stdout, result.stderr) == ("ok\n", "")
-    assert len(list((tmp_path / "spool").iterdir())) == 1

@@ -9,8 +9,9 @@
 
 A file without its `end` is still being written. The kernel's word counts for two things: the time
 of the login is the file's modification time, and who says so is the file's owner. Since the folder
-is open to every mail user, an owner is believed about himself only; whom `speak_for_others` names
-(the owner of all virtual mailboxes, vpopmail say) and root, also about others.
+is open to every mail user, an owner is believed about himself only; also about others whom
+`speak_for_others` names (the owner of all virtual mailboxes, vpopmail say), root, and the user that
+poplock runs as, who could write the grants as well.
 
 A file is taken away when its login is on disk. Read again after a crash, it gives the same login.
 """
@@ -133,7 +134,7 @@ class SpoolSource:
         )
 
     def _may_say(self, uid: int, user: str) -> bool:
-        if uid == 0:
+        if uid in (0, os.geteuid()):
             return True
         try:
             owner = pwd.getpwuid(uid).pw_name
