@@ -19,6 +19,7 @@ NAMES = {
     "postfix": "postfix:lines",
     "dovecot": "dovecot:lines",
     "courier": "courier:lines",
+    "courier-chain": "courier_chain:lines",
     "qmail": "qmail:lines",
 }
 
