@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -19,9 +18,9 @@ from . import __version__
 from .answers import dialogue
 from .authorizer import Authorizer
 from .config import Config
-from .config.model import FileSource as FileSettings
-from .config.model import Listen
-from .config.model import SpoolSource as SpoolSettings
+from .config.answers import AnswerSettings
+from .config.listen import Listen
+from .config.sources import ListeningSettings
 from .control import (
     Check,
     ControlServer,
@@ -36,19 +35,19 @@ from .control import (
 from .core.clock import Clock, SystemClock
 from .core.errors import ConfigError, MapError, StoreError
 from .core.policy import Policy
-from .dialects import load
-from .dialects.scanner import Scanner
 from .keeper import Keeper
 from .maps import make_map
+from .net.datagram import DatagramServer
 from .net.interfaces import own_addresses
 from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
-from .net.stream import Limits, StreamServer
+from .net.service import Admission, Limits, MakeDialogue, Service
+from .net.stream import StreamServer
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
-from .sources.file import FileSource, Source, StdinSource
-from .sources.spool import SpoolSource
+from .sources import make_dialogues, make_source
+from .sources.intake import Intake, Lent
 from .stores.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ _OWN_AGAIN = 60.0  # seconds between two looks at the host's own addresses
 def make_authorizer(config: Config, clock: Clock | None = None) -> Authorizer:
     """The policy and an empty table, as configured."""
     own = own_addresses() if config.policy.never_own else None
-    policy = Policy(config.policy.rules(), own)
+    policy = Policy(config.policy.rules(), own, config.rules_of_sources())
     return Authorizer(policy, clock or SystemClock(), match_sender=config.policy.match_sender)
 
 
@@ -71,7 +70,7 @@ class Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._authorizer = make_authorizer(config)
-        self._sources: list[Source] = []
+        self._intakes: list[Intake] = []
         self._servers: list[StreamServer] = []
         self._publishers: list[Publisher] = []
         self._started = self._authorizer.clock.wall()
@@ -90,7 +89,7 @@ class Daemon:
             await self._start_maps(exits)
             await self._start_answers(exits)
             await self._start_control(exits, store)
-            self._start_sources(positions)
+            await self._start_sources(exits, positions)
             exits.push_async_callback(self._cancel)
             self._spawn("store", self._keeper.run)
             self._spawn("clockwork", self._tick)
@@ -119,24 +118,34 @@ class Daemon:
 
     async def _start_answers(self, exits: AsyncExitStack) -> None:
         for number, settings in enumerate(self._config.answer):
-            name = type(settings).__struct_config__.tag
-            server = StreamServer(
+            service = Service(
                 settings.listen,
-                partial(dialogue(str(name)), with_sender=self._config.policy.match_sender),
+                self._dialogue(settings),
                 self._authorizer,
-                Limits(
-                    settings.max_connections,
-                    settings.idle_timeout,
-                    settings.request_timeout,
-                    settings.patience,
-                ),
+                _limits(settings, settings.patience),
             )
-            sock = _listener(
-                Listen.read(settings.listen),
-                settings.group,
-                settings.mode,
-                f"answer[{number}].listen",
-            )
+            await self._listen(exits, service, settings.socket(), settings, f"answer[{number}]")
+
+    def _dialogue(self, settings: AnswerSettings) -> MakeDialogue:
+        make = dialogue(str(type(settings).__struct_config__.tag))
+        with_sender = self._config.policy.match_sender
+        return lambda peer: make(with_sender=with_sender)
+
+    async def _listen(
+        self,
+        exits: AsyncExitStack,
+        service: Service,
+        listen: Listen,
+        settings: AnswerSettings | ListeningSettings,
+        where: str,
+    ) -> None:
+        sock = _listener(listen, settings.group, settings.mode, f"{where}.listen")
+        if listen.datagram:
+            receiver = DatagramServer(service)
+            await receiver.start(sock)
+            exits.push_async_callback(receiver.close)
+        else:
+            server = StreamServer(service)
             await server.start(sock)
             exits.push_async_callback(server.close)
             self._servers.append(server)
@@ -144,7 +153,7 @@ class Daemon:
     async def _start_control(self, exits: AsyncExitStack, store: SqliteStore) -> None:
         control = self._config.control
         server = ControlServer(self._obey)
-        sock = _listener(Listen(path=control.path), control.group, control.mode, "control.path")
+        sock = _listener(Listen("unix", control.path), control.group, control.mode, "control.path")
         await server.start(sock)
         exits.push_async_callback(server.close)
         # History is read over a connection of its own, beside the thread that commits.
@@ -152,37 +161,39 @@ class Daemon:
         exits.callback(reader.close)
         self._office = Office(self._authorizer, reader)
 
-    def _start_sources(self, positions: dict[str, str]) -> None:
-        authorizer, window = self._authorizer, self._config.policy.window
-        for settings in self._config.source:
-            source: Source
-            if isinstance(settings, SpoolSettings):
-                source = SpoolSource(
-                    settings.title,
-                    Path(settings.path),
-                    settings.speak_for_others,
-                    self._keeper.kept,
-                    authorizer.clock.wall,
-                )
+    async def _start_sources(self, exits: AsyncExitStack, positions: dict[str, str]) -> None:
+        authorizer, keeper = self._authorizer, self._keeper
+        lent = Lent(
+            authorizer.clock,
+            authorizer.record,
+            asked=lambda: authorizer.counts.asked,
+            kept=keeper.kept,
+            ready=keeper.not_far_behind,
+        )
+        for number, settings in enumerate(self._config.source):
+            title = settings.title
+            intake = Intake(title, authorizer.policy.rules_of(title).window, lent)
+            self._intakes.append(intake)
+            if isinstance(settings, ListeningSettings):
+                await self._start_listening(exits, settings, intake, f"source[{number}]")
             else:
-                scanner = Scanner(load(settings.dialects))
-                clock = authorizer.clock
-                if isinstance(settings, FileSettings):
-                    path = Path(settings.path)
-                    source = FileSource(
-                        settings.title,
-                        path,
-                        scanner,
-                        clock,
-                        window,
-                        asked=lambda: authorizer.counts.asked,
-                        ready=self._keeper.not_far_behind,
-                    )
-                else:
-                    source = StdinSource(settings.title, sys.stdin.fileno(), scanner, clock)
-            self._sources.append(source)
-            position = positions.get(source.title)
-            self._spawn(source.title, partial(source.run, authorizer.record, position))
+                source = make_source(settings, intake)
+                self._spawn(title, partial(source.run, positions.get(title)))
+
+    async def _start_listening(
+        self, exits: AsyncExitStack, settings: ListeningSettings, intake: Intake, where: str
+    ) -> None:
+        intake.health.caught_up = True
+        service = Service(
+            settings.title,
+            make_dialogues(settings),
+            self._authorizer,
+            _limits(settings),
+            Admission(ask=settings.may_ask(), tell=settings.may_tell()),
+            intake,
+        )
+        for listen in settings.sockets():
+            await self._listen(exits, service, listen, settings, where)
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_supervise(name, run), name=name))
@@ -226,7 +237,7 @@ class Daemon:
         troubles = [
             *([authorizer.trouble] if authorizer.trouble else []),
             *(p.trouble for p in self._publishers if p.trouble),
-            *(s.health.trouble for s in self._sources if s.health.trouble),
+            *(i.health.trouble for i in self._intakes if i.health.trouble),
         ]
         return {
             "health": "ok" if not troubles else "trouble",
@@ -236,21 +247,15 @@ class Daemon:
             "started_at": stamp(self._started),
             "grants": authorizer.table.count,
             "counts": {name: getattr(counts, name) for name in counts.__slots__},
-            "sources": [
-                {
-                    "source": s.title,
-                    "caught_up": s.health.caught_up,
-                    "lag_bytes": s.health.lag_bytes,
-                    "events": s.health.events,
-                    "skipped": s.health.skipped,
-                    "last_login": stamp(s.health.last_login) if s.health.last_login else None,
-                    "trouble": s.health.trouble,
-                }
-                for s in self._sources
-            ],
+            "sources": [_source_row(intake) for intake in self._intakes],
             "answers": [
-                {"listen": s.name, "connections": len(s.connections), "refused": s.refused}
+                {
+                    "listen": s.service.name,
+                    "connections": len(s.connections),
+                    "refused": s.service.refused,
+                }
                 for s in self._servers
+                if s.service.intake is None
             ],
             "maps": [
                 {"path": p.title, "published": p.published, "trouble": p.trouble}
@@ -280,6 +285,20 @@ class Daemon:
             if watchdog is not None and now - fed >= watchdog / 3:
                 fed = now
                 notify("WATCHDOG=1", f"STATUS=Answering; {self._authorizer.table.count} grants")
+
+
+def _source_row(intake: Intake) -> Row:
+    health = intake.health
+    row: Row = {"source": intake.title}
+    row |= {name: getattr(health, name) for name in health.__slots__}
+    row["last_login"] = None if health.last_login is None else stamp(health.last_login)
+    return row
+
+
+def _limits(settings: AnswerSettings | ListeningSettings, patience: float = 0.0) -> Limits:
+    return Limits(
+        settings.max_connections, settings.idle_timeout, settings.request_timeout, patience
+    )
 
 
 def _listener(listen: Listen, group: str | None, mode: str, where: str) -> socket.socket:

@@ -178,8 +178,8 @@ def test_hostile_policy_clients_disturb_nobody(world: World) -> None:
             sock.close()
     said = world.poplock.log.read_text()
     # Those on a unix socket have no names: the first complaint stands for all of a minute.
-    assert said.count("closed the connection of a local program") == 1
-    assert said.count("closed the connection of everybody: 40 connections are open") == 1
+    assert said.count("refused a local program") == 1
+    assert said.count("refused everybody: 40 connections are open") == 1
 
 
 def test_every_permit_is_logged_and_kept_with_its_user(world: World) -> None:

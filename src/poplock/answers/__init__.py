@@ -5,27 +5,14 @@ however the bytes are cut, the result is the same; any bytes at all give request
 `WireError`; and the three answers each have bytes of their own.
 """
 
-from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
-from ..core.answers import Answer, Query
+from ..core.dialogue import Dialogue
 
 ANSWERS = {
     "postfix_policy": "postfix_policy:PostfixPolicyDialogue",
 }
-
-
-class Dialogue(Protocol):
-    """One peer's conversation. Made anew for each connection."""
-
-    def receive_data(self, data: bytes) -> Sequence[Query]:
-        """The requests that are complete now; WireError where the peer is wrong."""
-
-    def reply(self, request: Query, answer: Answer) -> None:
-        """Answer one request; in the order of the requests."""
-
-    def data_to_send(self) -> bytes: ...
 
 
 class MakesDialogue(Protocol):

@@ -16,12 +16,13 @@ Security: a request must hold `request=smtpd_access_policy` and exactly one `cli
 readers could disagree about which of two counts.
 """
 
-from ..core.answers import Answer, NoOpinion, Permit, Query, Unavailable
+from ..core.answers import NoOpinion, Outcome, Permit, Query, Unavailable
+from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
 
 LONGEST_REQUEST = 65_536
 
-_REPLIES: dict[type[Answer], bytes] = {
+_REPLIES: dict[type[Outcome], bytes] = {
     Permit: b"action=OK\n\n",
     NoOpinion: b"action=DUNNO\n\n",
     Unavailable: b"action=DEFER_IF_REJECT relay authorization unavailable, try again later\n\n",
@@ -31,7 +32,7 @@ _CLIENT = b"\nclient_address="
 _SENDER = b"\nsender="
 
 
-class PostfixPolicyDialogue:
+class PostfixPolicyDialogue(Dialogue):
     """One smtpd process's connection. `with_sender`: read the envelope sender as well."""
 
     def __init__(self, *, with_sender: bool = False) -> None:
@@ -53,8 +54,8 @@ class PostfixPolicyDialogue:
             raise WireError(f"a request of more than {LONGEST_REQUEST} bytes")
         return [self._read(request + b"\n\n") for request in requests]
 
-    def reply(self, request: Query, answer: Answer) -> None:
-        self._replies += _REPLIES[type(answer)]
+    def reply(self, request: Request, outcome: Outcome) -> None:
+        self._replies += _REPLIES[type(outcome)]
 
     def data_to_send(self) -> bytes:
         data, self._replies = self._replies, b""

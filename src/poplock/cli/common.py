@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from ..config import Config, load_config
-from ..config.model import Duration
+from ..config.duration import Duration
 from ..core.errors import StoreError
 from ..office import Office, Row
 

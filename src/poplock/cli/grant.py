@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..config.model import Duration
+from ..config.duration import Duration
 from ..control import Grant, NobodyThereError, ask
 from .common import DurationType, config_option, json_option, load, local_office, show
 from .list import COLUMNS

@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 
 from ..core.errors import ConfigError
-from .model import Complaint, Config, Duration, check
+from .complaint import Complaint
+from .duration import Duration
+from .model import Config, check
 from .where import line_of
 
 _LARGEST = 1_000_000  # bytes; a real file has a few thousand

@@ -9,7 +9,8 @@ from pathlib import Path
 from ..core.errors import ConfigError
 from ..maps.cdb import CdbSettings
 from .load import at
-from .model import Config, FileSource, Listen, SpoolSource
+from .model import Config
+from .sources import FileSettings, ListeningSettings, SpoolSettings
 
 
 def check_surroundings(config: Config, path: Path) -> None:
@@ -26,12 +27,15 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
         ("control.path", _folder(config.control.path)),
     ]
     for i, source in enumerate(config.source):
-        if isinstance(source, FileSource):
+        if isinstance(source, FileSettings):
             found.append((f"source[{i}].path", _readable_log(source.path)))
-        elif isinstance(source, SpoolSource) and not Path(source.path).is_dir():
+        elif isinstance(source, SpoolSettings) and not Path(source.path).is_dir():
             found.append((f"source[{i}].path", f"there is no folder {source.path}"))
+        elif isinstance(source, ListeningSettings):
+            sockets = [s.path for s in source.sockets() if s.path is not None]
+            found += [(f"source[{i}].listen", _folder(path)) for path in sockets]
     for i, answer in enumerate(config.answer):
-        socket = Listen.read(answer.listen).path
+        socket = answer.socket().path
         if socket is not None:
             found.append((f"answer[{i}].listen", _folder(socket)))
     for i, map_ in enumerate(config.map):

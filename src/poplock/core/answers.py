@@ -42,4 +42,13 @@ class Unavailable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The peer may not ask that, or tell that; `why` is for our log."""
+
+    why: str
+
+
 Answer = Permit | NoOpinion | Unavailable
+Outcome = Answer | Refused | None
+"""What became of a request. None: what was told is kept."""

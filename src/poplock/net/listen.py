@@ -1,4 +1,4 @@
-"""Opens listening sockets, TCP and unix, with clear errors."""
+"""Opens listening sockets, for streams and datagrams, IP and unix, with clear errors."""
 
 import errno
 import grp
@@ -8,23 +8,30 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from ..config.model import Listen
+from ..config.listen import Listen
 from ..core.errors import ConfigError
 
 _BACKLOG = 1024  # Postfix opens a hundred connections in a burst; the kernel caps it
 
 
 def open_listener(listen: Listen, *, group: str | None, mode: str) -> socket.socket:
-    """A bound, listening, non-blocking socket; ConfigError says why not."""
+    """A bound, non-blocking socket, listening if it is for streams; ConfigError says why not."""
+    kind = socket.SOCK_DGRAM if listen.datagram else socket.SOCK_STREAM
     if listen.path is None:
-        return _open_inet(listen)
-    return _open_unix(Path(listen.path), group, int(mode, 8))
+        sock = _open_inet(listen, kind)
+    else:
+        sock = _open_unix(Path(listen.path), kind, group, int(mode, 8))
+    if not listen.datagram:
+        sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
 
 
-def _open_inet(listen: Listen) -> socket.socket:
+def _open_inet(listen: Listen, kind: socket.SocketKind) -> socket.socket:
     family = socket.AF_INET6 if ":" in (listen.host or "") else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock = socket.socket(family, kind | socket.SOCK_CLOEXEC)
+    if kind == socket.SOCK_STREAM:  # two programs could share a UDP port with it
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:
@@ -34,18 +41,16 @@ def _open_inet(listen: Listen) -> socket.socket:
         raise ConfigError(
             f"cannot listen on {listen.host} port {listen.port}: {error.strerror}"
         ) from error
-    sock.listen(_BACKLOG)
-    sock.setblocking(False)
     return sock
 
 
-def _open_unix(path: Path, group: str | None, mode: int) -> socket.socket:
+def _open_unix(path: Path, kind: socket.SocketKind, group: str | None, mode: int) -> socket.socket:
     if not path.parent.is_dir():
         raise ConfigError(f"cannot listen on {path}: there is no folder {path.parent}")
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock = socket.socket(socket.AF_UNIX, kind | socket.SOCK_CLOEXEC)
     before = os.umask(0o777 & ~mode)
     try:
-        _unlink_stale(path)
+        _unlink_stale(path, kind)
         sock.bind(str(path))
         if group is not None:
             os.chown(path, -1, _gid(group))
@@ -58,8 +63,6 @@ def _open_unix(path: Path, group: str | None, mode: int) -> socket.socket:
         raise
     finally:
         os.umask(before)
-    sock.listen(_BACKLOG)
-    sock.setblocking(False)
     return sock
 
 
@@ -70,7 +73,7 @@ def _gid(group: str) -> int:
         raise ConfigError(f"there is no group {group!r} on this host") from None
 
 
-def _unlink_stale(path: Path) -> None:
+def _unlink_stale(path: Path, kind: socket.SocketKind) -> None:
     """Remove a socket that nobody listens on; refuse to touch anything else."""
     try:
         found = path.lstat()
@@ -78,7 +81,7 @@ def _unlink_stale(path: Path) -> None:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise ConfigError(f"cannot listen on {path}: a file that is no socket is in the way")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
         try:
             probe.connect(str(path))
         except OSError as error:

@@ -1,1 +1,51 @@
-"""Where logins are learnt. One way a file."""
+"""Where logins are learnt. One way a file.
+
+Two kinds: a source that *follows* something (a file, the journal) has `run`, and keeps a position;
+one that *listens* is a dialogue, which `net` drives. Rows of both name a function of the settings:
+`make(settings, intake) -> Source` of the first kind, `dialogues(settings) -> MakeDialogue` of the
+second.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol, cast
+
+from ..core.addresses import IPAddress
+from ..core.dialogue import Dialogue
+from .intake import Intake
+
+FOLLOWING = {
+    "file": "file:make",
+    "stdin": "stdin:make",
+    "spool": "spool:make",
+}
+LISTENING: dict[str, str] = {}
+
+
+class Source(Protocol):
+    """What the daemon runs and `status` shows."""
+
+    intake: Intake
+
+    async def run(self, position: str | None) -> None:
+        """Follow until cancelled, from where `position` says; it is what was last recorded."""
+
+
+def make_source(settings: object, intake: Intake) -> Source:
+    """The following source that these settings describe."""
+    make = cast(Callable[[object, Intake], Source], _look_up(FOLLOWING, settings))
+    return make(settings, intake)
+
+
+def make_dialogues(settings: object) -> Callable[[IPAddress | None], Dialogue]:
+    """What a listening source says to each peer."""
+    make = cast(
+        Callable[[object], Callable[[IPAddress | None], Dialogue]], _look_up(LISTENING, settings)
+    )
+    return make(settings)
+
+
+def _look_up(table: dict[str, str], settings: object) -> object:
+    row = table[str(getattr(type(settings), "__struct_config__").tag)]  # noqa: B009
+    module, _, attribute = row.partition(":")
+    return getattr(import_module(f".{module}", __name__), attribute)

@@ -19,14 +19,15 @@ A file is taken away when its login is on disk. Read again after a crash, it giv
 import os
 import pwd
 import stat
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..config.sources import SpoolSettings
 from ..core.addresses import parse_ip
 from ..core.errors import StoreError
 from ..core.events import Event, Login
-from .file import Health, Record
+from .intake import Intake
 from .watch import Watch
 
 _LARGEST = 4096  # bytes of a file
@@ -38,61 +39,49 @@ _LABELS = ("poplock ", "ip ", "service ", "tls ", "user ")
 class SpoolSource:
     """Follows one drop box."""
 
-    def __init__(
-        self,
-        title: str,
-        path: Path,
-        speak_for_others: Sequence[str],
-        kept: Callable[[], Awaitable[None]],
-        wall: Callable[[], float],
-    ) -> None:
-        self.title = title
-        self.health = Health()
+    def __init__(self, intake: Intake, path: Path, speak_for_others: Sequence[str]) -> None:
+        self.intake = intake
         self._path = path
         self._trusted = frozenset(speak_for_others)
-        self._kept = kept
-        self._wall = wall
 
-    async def run(self, record: Record, position: str | None) -> None:
+    async def run(self, position: str | None) -> None:
         """Follow until cancelled. There is no position: what is done is gone."""
         async with Watch(self._path, folder_only=True) as watch:
             while True:
                 watch.arm()
-                await self._take(record)
-                self.health.caught_up = True
+                await self._take()
+                self.intake.health.caught_up = True
                 await watch.wait()
 
-    async def _take(self, record: Record) -> None:
+    async def _take(self) -> None:
         """Record the files that are there."""
         try:
             with os.scandir(self._path) as entries:
                 names = sorted(e.name for e in entries if e.name.startswith("login."))
-            self.health.trouble = None
+            self.intake.health.trouble = None
         except OSError as error:
-            self.health.trouble = f"{self._path}: {error.strerror}"
+            self.intake.health.trouble = f"{self._path}: {error.strerror}"
             return
         for start in range(0, len(names), _BATCH):
-            await self._take_batch([self._path / n for n in names[start : start + _BATCH]], record)
+            await self._take_batch([self._path / n for n in names[start : start + _BATCH]])
 
-    async def _take_batch(self, paths: Sequence[Path], record: Record) -> None:
+    async def _take_batch(self, paths: Sequence[Path]) -> None:
         events: list[Event] = []
         done: list[Path] = []
         for path in paths:
             try:
                 event = self.read(path)
             except ValueError:
-                self.health.skipped += 1
+                self.intake.health.skipped += 1
                 done.append(path)
                 continue
             if event is not None:
                 events.append(event)
                 done.append(path)
-                self.health.last_login = event.time
         if events:
-            self.health.events += len(events)
-            record(events, None)
+            self.intake.take(events)
             try:
-                await self._kept()
+                await self.intake.kept()
             except StoreError:
                 return  # the files stay, and are read again
         _remove(done)
@@ -115,7 +104,7 @@ class SpoolSource:
         finally:
             os.close(descriptor)
         if not text.endswith("\nend\n"):
-            if self._wall() - info.st_mtime > _PATIENCE:
+            if self.intake.clock.wall() - info.st_mtime > _PATIENCE:
                 raise ValueError("cut off")
             return None
         version, ip, service, tls, user = _values(text)
@@ -129,7 +118,6 @@ class SpoolSource:
             user,
             service,
             True if tls == "yes" else None,
-            source=self.title,
             dialect="poplock-allow",
         )
 
@@ -160,3 +148,8 @@ def _remove(paths: Sequence[Path]) -> None:
     for path in paths:
         with suppress(OSError):
             path.unlink()
+
+
+def make(settings: SpoolSettings, intake: Intake) -> SpoolSource:
+    """The source that `[[source]]` with `type = "spool"` describes."""
+    return SpoolSource(intake, Path(settings.path), settings.speak_for_others)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from poplock.config.duration import Duration
+from poplock.config.listen import Listen
 from poplock.config.load import load_config, parse_config
-from poplock.config.model import Duration, Listen
 from poplock.core.errors import ConfigError
 
 
@@ -67,8 +68,11 @@ def test_durations(text: str, seconds: int) -> None:
 
 
 def test_listeners_are_written_as_postfix_writes_them() -> None:
-    assert Listen.read("inet:[::1]:10031") == Listen(host="::1", port=10031)
-    assert Listen.read("unix:/run/x") == Listen(path="/run/x")
+    assert Listen.read("inet:[::1]:10031") == Listen("inet", host="::1", port=10031)
+    assert Listen.read("unix:/run/x") == Listen("unix", path="/run/x")
+    assert Listen.read("udp:127.0.0.1:514", ("udp",)).datagram
+    with pytest.raises(ValueError, match=r'no socket here; write "inet:.* or "unix:/path"$'):
+        Listen.read("udp:127.0.0.1:514")
 
 
 def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from poplock.answers import dialogue
 from poplock.authorizer import Authorizer
 from poplock.core.clock import FakeClock
-from poplock.net.stream import Limits, StreamServer
+from poplock.net.service import Limits, Service
+from poplock.net.stream import StreamServer
 from tests.conftest import login
 
 ASK = b"request=smtpd_access_policy\nclient_address=203.0.113.9\n\n"
@@ -23,7 +24,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def serving(
     authorizer: Authorizer, limits: Limits = LIMITS
 ) -> AsyncIterator[tuple[StreamServer, Callable[[], Awaitable[Streams]]]]:
-    server = StreamServer("test", dialogue("postfix_policy"), authorizer, limits)
+    make = dialogue("postfix_policy")
+    server = StreamServer(Service("test", lambda peer: make(with_sender=False), authorizer, limits))
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     await server.start(sock)
@@ -66,10 +68,10 @@ def test_garbage_closes_its_connection_and_no_other(
                 bad[1].write(garbage)
                 assert await closed(bad)
                 assert await ask(good) == b"action=DUNNO\n\n"
-            assert server.refused == 2
+            assert server.service.refused == 2
 
     asyncio.run(main())
-    assert len([r for r in caplog.records if "closed the connection" in r.message]) == 1
+    assert len([r for r in caplog.records if "refused 127.0.0.1" in r.message]) == 1
 
 
 def test_half_a_request_is_closed_after_its_time_and_a_silent_peer_after_idle(

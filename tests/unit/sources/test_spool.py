@@ -2,24 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from poplock.core.clock import FakeClock
 from poplock.core.errors import StoreError
 from poplock.core.events import Event
 from poplock.sources.spool import SpoolSource
+from tests.conftest import make_intake
 
 WHOLE = "poplock 1\nip 203.0.113.9\nservice pop3\ntls unknown\nuser {}\nend\n"
 
 
 def source(folder: Path, *trusted: str, age: float = 0.0) -> SpoolSource:
-    async def kept() -> None:
-        pass
-
     newest = max((f.stat().st_mtime for f in folder.iterdir()), default=0.0)
-    return SpoolSource("spool", folder, trusted, kept, lambda: newest + age)
+    return SpoolSource(make_intake(FakeClock(newest + age)), folder, trusted)
 
 
 def drop(folder: Path, text: str | bytes, name: str = "login.1", uid: int | None = None) -> Path:
@@ -85,15 +83,18 @@ def test_a_file_without_its_end_gets_a_minute(tmp_path: Path) -> None:
         source(tmp_path, age=61).read(path)
 
 
-def run_until_caught_up(spool: SpoolSource) -> list[Event]:
+def run_until_caught_up(folder: Path, *, full: bool = False) -> list[Event]:
     seen: list[Event] = []
 
-    def record(events: Sequence[Event], position: object) -> None:
-        seen.extend(events)
+    async def kept() -> None:
+        if full:
+            raise StoreError("full")
+
+    spool = SpoolSource(make_intake(FakeClock(), seen, kept), folder, ())
 
     async def follow() -> None:
-        task = asyncio.create_task(spool.run(record, None))
-        while not spool.health.caught_up:  # noqa: ASYNC110
+        task = asyncio.create_task(spool.run(None))
+        while not spool.intake.health.caught_up:  # noqa: ASYNC110
             await asyncio.sleep(0)
         task.cancel()
 
@@ -106,18 +107,13 @@ def test_more_files_than_a_batch_behind_as_many_that_have_no_end(tmp_path: Path)
         drop(tmp_path, "poplock 1\n", f"login.0{number}")
     for number in range(1100):
         drop(tmp_path, WHOLE.format("ann"), f"login.1{number}")
-    assert len(run_until_caught_up(source(tmp_path))) == 1100
+    assert len(run_until_caught_up(tmp_path)) == 1100
     assert len(list(tmp_path.iterdir())) == 1100
 
 
 def test_files_stay_until_their_logins_are_on_disk(tmp_path: Path) -> None:
     drop(tmp_path, WHOLE.format("ann"))
-
-    async def not_kept() -> None:
-        raise StoreError("full")
-
-    failing = SpoolSource("spool", tmp_path, (), not_kept, lambda: 1_800_000_000.0)
-    assert len(run_until_caught_up(failing)) == 1
+    assert len(run_until_caught_up(tmp_path, full=True)) == 1
     assert len(list(tmp_path.iterdir())) == 1
-    assert len(run_until_caught_up(source(tmp_path))) == 1
+    assert len(run_until_caught_up(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == []

@@ -1,13 +1,13 @@
 """The log files that a POP/IMAP server's logins are read from."""
 
 from ...config import Config
-from ...config.model import FileSource
+from ...config.sources import FileSettings
 from ...core.errors import PoplockError
 
 
 def logs(config: Config, dialect: str) -> list[str]:
     """The log files that are read with this dialect; PoplockError where there is none."""
-    paths = [s.path for s in config.source if isinstance(s, FileSource) and dialect in s.dialects]
+    paths = [s.path for s in config.source if isinstance(s, FileSettings) and dialect in s.dialects]
     if not paths:
         raise PoplockError(
             f"the configuration has no source for {dialect.capitalize()}; add to it:\n\n"

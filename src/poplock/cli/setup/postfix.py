@@ -1,7 +1,8 @@
 """Postfix asks poplock's policy service."""
 
 from ...config import Config
-from ...config.model import Listen, PostfixPolicy
+from ...config.answers import PostfixPolicySettings
+from ...config.listen import Listen
 from ...core.errors import PoplockError
 
 _CHROOT = "/var/spool/postfix/"
@@ -9,7 +10,7 @@ _CHROOT = "/var/spool/postfix/"
 
 def lines(config: Config) -> str:
     """Lines for main.cf."""
-    answer = next((a for a in config.answer if isinstance(a, PostfixPolicy)), None)
+    answer = next((a for a in config.answer if isinstance(a, PostfixPolicySettings)), None)
     if answer is None:
         raise PoplockError(
             "the configuration has no answer for Postfix; add to it:\n\n"

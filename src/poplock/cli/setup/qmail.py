@@ -1,7 +1,7 @@
 """qmail: the maps that tcpserver and poplock-check read, and poplock-allow after checkpassword."""
 
 from ...config import Config
-from ...config.model import SpoolSource
+from ...config.sources import SpoolSettings
 from ...core.errors import PoplockError
 from ...maps.cdb import CdbSettings
 from ...maps.directory import DirectorySettings
@@ -11,7 +11,7 @@ def lines(config: Config) -> str:
     """The run scripts of qmail-pop3d and qmail-smtpd."""
     cdb = next((m for m in config.map if isinstance(m, CdbSettings)), None)
     directory = next((m for m in config.map if isinstance(m, DirectorySettings)), None)
-    spool = next((s for s in config.source if isinstance(s, SpoolSource)), None)
+    spool = next((s for s in config.source if isinstance(s, SpoolSettings)), None)
     if cdb is None and directory is None:
         raise PoplockError(
             "the configuration has no map for qmail; add to it one of:\n\n"

@@ -1,0 +1,46 @@
+"""`[[answer]]`: how MTAs ask. A struct for each protocol.
+
+To add one: a struct here, in `AnswerTypes` too, and a row in `answers.ANSWERS`.
+"""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta, Struct
+
+from .complaint import Complaint, octal
+from .duration import Duration
+from .listen import Kind, Listen
+
+
+class AnswerSettings(
+    Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True
+):
+    """What every answer has."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("inet", "unix")
+
+    listen: str
+    group: str | None = None
+    mode: str = "0660"
+    max_connections: Annotated[int, Meta(ge=1, le=65_536)] = 1000
+    idle_timeout: Duration = Duration(600)
+    request_timeout: Duration = Duration(10)
+    patience: Duration = Duration(0.25)
+
+    def socket(self) -> Listen:
+        return Listen.read(self.listen, self.kinds)
+
+    def check(self, where: str) -> None:
+        """Raise Complaint for a value that can't be meant."""
+        try:
+            self.socket()
+        except ValueError as error:
+            raise Complaint(f"{where}.listen", str(error)) from None
+        octal(f"{where}.mode", self.mode)
+
+
+class PostfixPolicySettings(AnswerSettings, tag="postfix_policy", kw_only=True, frozen=True):
+    """A Postfix policy service (SMTPD_POLICY_README)."""
+
+
+AnswerTypes = PostfixPolicySettings

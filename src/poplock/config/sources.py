@@ -1,0 +1,149 @@
+"""`[[source]]`: where logins are learnt. A struct for each type.
+
+What every source has stands in `SourceSettings`; what a source differs in from `[policy]` becomes
+`Rules` of its own. To add a type: a struct here, in `SourceTypes` too, and a row in
+`sources.SOURCES`.
+"""
+
+from dataclasses import replace
+from typing import ClassVar
+
+from msgspec import Struct
+
+from ..core.addresses import NetworkSet
+from ..core.policy import Rules
+from ..dialects import DIALECTS
+from .complaint import Complaint, absolute, octal
+from .duration import Duration
+from .listen import LOOPBACK, Kind, Listen, networks
+
+
+class SourceSettings(
+    Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True
+):
+    """What every source has. `None` is what `[policy]` says."""
+
+    default_services: ClassVar[tuple[str, ...] | None] = None
+    """The services of a source that knows none of `policy.services`."""
+
+    name: str = ""
+    window: Duration | None = None
+    services: tuple[str, ...] | None = None
+    ends: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the source is called in `list`, `status` and the store."""
+        return self.name or self.usual_name()
+
+    def usual_name(self) -> str:
+        """The title where none is given; what tells the source apart, like a path."""
+        return str(self.__struct_config__.tag)
+
+    def rules(self, policy: Rules) -> Rules:
+        """`policy`, with what this source says otherwise."""
+        services = self.services or self.default_services
+        return replace(
+            policy,
+            window=policy.window if self.window is None else self.window,
+            services=policy.services if services is None else frozenset(services),
+            ends=self.ends,
+        )
+
+    def check(self, where: str) -> None:
+        """Raise Complaint for a value that can't be meant."""
+        if self.window is not None and self.window <= 0:
+            raise Complaint(f"{where}.window", "a window of 0 would earn nobody anything")
+        if self.services == ():
+            raise Complaint(f"{where}.services", "no service: no login could earn anything")
+
+
+class LogSettings(SourceSettings, kw_only=True, frozen=True):
+    """A source of log lines, which dialects read."""
+
+    dialects: tuple[str, ...] = tuple(DIALECTS)
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if not self.dialects:
+            raise Complaint(f"{where}.dialects", "no dialect: no line could be a login")
+        for name in self.dialects:
+            if name not in DIALECTS:
+                known = ", ".join(DIALECTS)
+                raise Complaint(f"{where}.dialects", f"no dialect {name!r}; there are {known}")
+
+
+class FileSettings(LogSettings, tag="file", kw_only=True, frozen=True):
+    """A log file, followed through its rotations."""
+
+    path: str
+
+    def usual_name(self) -> str:
+        return f"file:{self.path}"
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        absolute(f"{where}.path", self.path)
+
+
+class StdinSettings(LogSettings, tag="stdin", kw_only=True, frozen=True):
+    """Log lines on standard input, as from rsyslog's omprog."""
+
+
+class SpoolSettings(SourceSettings, tag="spool", kw_only=True, frozen=True):
+    """The drop box of `poplock-allow`."""
+
+    path: str = "/var/spool/poplock"
+    speak_for_others: tuple[str, ...] = ()
+
+    def usual_name(self) -> str:
+        return "allow"
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        absolute(f"{where}.path", self.path)
+
+
+class ListeningSettings(SourceSettings, kw_only=True, frozen=True):
+    """A source that others connect to, or send datagrams to.
+
+    `peers` may tell of logins; a unix socket's peers are chosen by its group and mode.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("inet", "unix")
+
+    listen: tuple[str, ...]
+    peers: tuple[str, ...] = LOOPBACK
+    group: str | None = None
+    mode: str = "0660"
+    max_connections: int = 1000
+    idle_timeout: Duration = Duration(600)
+    request_timeout: Duration = Duration(10)
+
+    def sockets(self) -> list[Listen]:
+        return [Listen.read(text, self.kinds) for text in self.listen]
+
+    def may_tell(self) -> NetworkSet:
+        """Whose word counts."""
+        return networks("peers", self.peers)
+
+    def may_ask(self) -> NetworkSet:
+        """Whose questions are answered, in a protocol that has any."""
+        return NetworkSet()
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if not self.listen:
+            raise Complaint(f"{where}.listen", "a source that listens nowhere hears of no login")
+        for i, text in enumerate(self.listen):
+            try:
+                Listen.read(text, self.kinds)
+            except ValueError as error:
+                raise Complaint(f"{where}.listen[{i}]", str(error)) from None
+        networks(f"{where}.peers", self.peers)
+        octal(f"{where}.mode", self.mode)
+        if self.max_connections < 1:
+            raise Complaint(f"{where}.max_connections", "at least 1, or nobody could connect")
+
+
+SourceTypes = FileSettings | StdinSettings | SpoolSettings

@@ -1,0 +1,38 @@
+"""One peer's conversation, without its socket: bytes in, requests out, replies back.
+
+A dialogue has no socket, no clock and no logger; whoever drives it (`net.talk`) has. Made anew for
+each connection, or each datagram.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from .answers import Outcome, Query
+from .events import Event
+
+Request = Query | Event
+
+
+class Dialogue:
+    """What every protocol has. What it doesn't speak, it need not override."""
+
+    acknowledges: ClassVar[bool] = True
+    """Whether the peer is told what became of an event, and so waits until it is on disk."""
+    refuses: ClassVar[bool] = False
+    """Whether the protocol can tell a peer that it isn't admitted; else it is met with silence."""
+    closing = False
+    """Set when the peer has said good-bye: the connection ends once all replies are sent."""
+
+    def receive_data(self, data: bytes) -> Sequence[Request]:
+        """The requests that are complete now; WireError where the peer is wrong.
+
+        b"" is the end: of the datagram, or of what the peer sends.
+        """
+        raise NotImplementedError
+
+    def reply(self, request: Request, outcome: Outcome) -> None:
+        """Say what became of a request; in the order of the requests."""
+
+    def data_to_send(self) -> bytes:
+        """What has been said since the last call."""
+        return b""

@@ -1,0 +1,64 @@
+"""What a source is given: where its events go, and what it may ask of the daemon.
+
+Every event passes here, so this is where the source's name is written into it and where it is
+counted.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ..core.clock import Clock
+from ..core.events import NOW, Event, Login
+
+Record = Callable[[Sequence[Event], tuple[str, str] | None], None]
+
+
+@dataclass(slots=True)
+class Health:
+    """How a source is, for `status`. Times by the wall clock."""
+
+    lag_bytes: int = 0
+    caught_up: bool = False
+    events: int = 0
+    skipped: int = 0
+    refused: int = 0
+    last_login: float | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What the daemon lends to all sources."""
+
+    clock: Clock
+    record: Record
+    asked: Callable[[], int]
+    """How many questions of MTAs there were so far."""
+    kept: Callable[[], Awaitable[None]]
+    """Returns when all that was recorded is on disk; StoreError if it can't be."""
+    ready: Callable[[], Awaitable[None]]
+    """Returns when little waits for the disk; for sources that can wait."""
+
+
+class Intake:
+    """One source's way in."""
+
+    def __init__(self, title: str, window: float, lent: Lent) -> None:
+        self.title = title
+        self.window = window
+        self.clock = lent.clock
+        self.asked = lent.asked
+        self.kept = lent.kept
+        self.ready = lent.ready
+        self.health = Health()
+        self._record = lent.record
+
+    def take(self, events: Sequence[Event], position: str | None = None) -> None:
+        """Record events, and with them how far the source was read."""
+        for event in events:
+            event.source = self.title
+            if isinstance(event, Login):
+                at = event.time
+                self.health.last_login = self.clock.wall() if at == NOW else at
+        self.health.events += len(events)
+        self._record(events, None if position is None else (self.title, position))

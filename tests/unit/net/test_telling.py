@@ -1,0 +1,245 @@
+"""Peers that tell of logins: acknowledged when kept, refused when not listed, on every socket."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from poplock.authorizer import Authorizer
+from poplock.core.addresses import IPAddress, NetworkSet
+from poplock.core.answers import Outcome, Permit, Query, Refused, Unavailable
+from poplock.core.clock import FakeClock
+from poplock.core.dialogue import Dialogue, Request
+from poplock.core.errors import StoreError, WireError
+from poplock.core.events import NOW, Login
+from poplock.net.datagram import DatagramServer
+from poplock.net.service import Admission, Limits, MakeDialogue, Service
+from poplock.net.stream import StreamServer
+from tests.conftest import make_intake
+
+LOOPBACK = NetworkSet((ip_network("127.0.0.0/8"),))
+NOBODY = NetworkSet()
+
+
+class Lines(Dialogue):
+    """A protocol for these tests: `+IP` tells of a login, `?IP` asks, `.` says good-bye."""
+
+    refuses = True
+
+    def __init__(self, peer: IPAddress | None = None) -> None:
+        self.buffer = b""
+        self.out = b""
+
+    def receive_data(self, data: bytes) -> Sequence[Request]:
+        self.buffer += data
+        *lines, self.buffer = self.buffer.split(b"\n")
+        return [self.read(line.decode()) for line in lines if line != b"." or self.leave()]
+
+    def leave(self) -> bool:
+        self.closing = True
+        return False
+
+    def read(self, line: str) -> Request:
+        if line[:1] == "?":
+            return Query(line[1:])
+        if line[:1] != "+":
+            raise WireError("neither + nor ?")
+        return Login(NOW, ip_address(line[1:]), "ann", "imap")
+
+    def reply(self, request: Request, outcome: Outcome) -> None:
+        match outcome:
+            case None:
+                self.out += b"kept\n"
+            case Permit():
+                self.out += b"yes\n"
+            case Refused():
+                self.out += b"refused\n"
+            case Unavailable():
+                self.out += b"later\n"
+            case _:
+                self.out += b"no\n"
+
+    def data_to_send(self) -> bytes:
+        data, self.out = self.out, b""
+        return data
+
+
+class Mute(Lines):
+    """The same, without a word in return for an event or for a stranger."""
+
+    acknowledges = False
+    refuses = False
+
+
+class World:
+    """A service over an authorizer whose store can be broken and held up."""
+
+    def __init__(self, dialogue: MakeDialogue = Lines, admission: Admission | None = None) -> None:
+        self.clock = FakeClock()
+        from poplock.core.policy import Policy, Rules
+
+        self.authorizer = Authorizer(Policy(Rules()), self.clock)
+        self.authorizer.trouble = None
+        self.disk = asyncio.Event()
+        self.disk.set()
+        self.broken = False
+        intake = make_intake(self.clock, kept=self.kept, authorizer=self.authorizer)
+        both = Admission(ask=LOOPBACK, tell=LOOPBACK)
+        self.service = Service(
+            "test", dialogue, self.authorizer, Limits(), admission or both, intake
+        )
+
+    async def kept(self) -> None:
+        await self.disk.wait()
+        if self.broken:
+            raise StoreError("disk full")
+
+
+async def over_tcp(world: World, data: bytes) -> bytes:
+    """Send all, say that this was all, and read to the end."""
+    server = StreamServer(world.service)
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    await server.start(sock)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(data)
+        writer.write_eof()
+        return await asyncio.wait_for(reader.read(), 5)
+    except OSError:
+        return b""
+    finally:
+        await server.close()
+
+
+async def over_udp(world: World, data: bytes) -> bytes:
+    """Send one datagram; the reply, or b"" where the server said nothing to it but took another."""
+    server = DatagramServer(world.service)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    await server.start(sock)
+    loop = asyncio.get_running_loop()
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.setblocking(False)
+    try:
+        client.connect(sock.getsockname())
+        await loop.sock_sendall(client, data)
+        return await asyncio.wait_for(loop.sock_recv(client, 65_536), 5)
+    finally:
+        client.close()
+        await server.close()
+
+
+ways = pytest.mark.parametrize("way", [over_tcp, over_udp])
+
+
+@ways
+def test_a_login_is_acknowledged_and_permits_what_is_asked_behind_it(way) -> None:  # type: ignore[no-untyped-def]
+    async def main() -> None:
+        world = World()
+        said = await way(world, b"?203.0.113.9\n+203.0.113.9\n+203.0.113.8\n?203.0.113.9\n")
+        assert said == b"no\nkept\nkept\nyes\n"
+        (grant, _) = world.authorizer.table
+        assert (grant.last_login, grant.source) == (world.clock.now(), "log")
+        assert world.service.intake is not None
+        assert world.service.intake.health.last_login == world.clock.wall()
+
+    asyncio.run(main())
+
+
+@ways
+def test_no_acknowledgement_before_the_login_is_on_disk(way) -> None:  # type: ignore[no-untyped-def]
+    async def main() -> None:
+        world = World()
+        world.disk.clear()
+        asking = asyncio.create_task(way(world, b"+203.0.113.9\n"))
+        while not world.authorizer.counts.logins:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert not asking.done()
+        world.disk.set()
+        assert await asking == b"kept\n"
+
+    asyncio.run(main())
+
+
+@ways
+def test_a_store_that_fails_is_told(way) -> None:  # type: ignore[no-untyped-def]
+    async def main() -> None:
+        world = World()
+        world.broken = True
+        assert await way(world, b"+203.0.113.9\n") == b"later\n"
+
+    asyncio.run(main())
+
+
+@ways
+def test_who_may_ask_may_not_thereby_tell(way, caplog: pytest.LogCaptureFixture) -> None:  # type: ignore[no-untyped-def]
+    async def main() -> None:
+        world = World(admission=Admission(ask=LOOPBACK, tell=NOBODY))
+        said = await way(world, b"+203.0.113.9\n?203.0.113.9\n+203.0.113.9\n")
+        assert said == b"refused\nno\nrefused\n"
+        assert world.service.refused == 2
+        stranger = World(admission=Admission(ask=NOBODY, tell=LOOPBACK))
+        assert await way(stranger, b"+203.0.113.9\n?203.0.113.9\n") == b"kept\nrefused\n"
+
+    asyncio.run(main())
+    assert len([r for r in caplog.records if "may not tell" in r.message]) == 1
+
+
+def test_a_stranger_whom_the_protocol_cannot_refuse_is_closed_unheard() -> None:
+    async def main() -> None:
+        world = World(Mute, Admission(ask=NOBODY, tell=NOBODY))
+        assert await over_tcp(world, b"+203.0.113.9\n") == b""
+        assert world.service.refused == 1
+        assert world.authorizer.table.count == 0
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_for_the_disk_where_nothing_is_acknowledged() -> None:
+    async def main() -> None:
+        world = World(Mute)
+        world.disk.clear()
+        assert await over_tcp(world, b"+203.0.113.9\n?203.0.113.9\n") == b"yes\n"
+
+    asyncio.run(main())
+
+
+def test_good_bye_ends_the_connection_after_all_replies() -> None:
+    async def main() -> None:
+        world = World()
+        server = StreamServer(world.service)
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        await server.start(sock)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"+203.0.113.9\n.\n")
+        assert await asyncio.wait_for(reader.read(), 5) == b"kept\n"
+        writer.close()
+        await server.close()
+
+    asyncio.run(main())
+
+
+def test_a_wrong_datagram_is_counted_and_the_next_one_is_taken() -> None:
+    async def main() -> None:
+        world = World()
+        server = DatagramServer(world.service)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        await server.start(sock)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(sock.getsockname())
+            client.setblocking(False)
+            for data in (b"garbage\n", b"", b"\0" * 60_000, b"+203.0.113.9\n"):
+                client.send(data)
+            loop = asyncio.get_running_loop()
+            assert await asyncio.wait_for(loop.sock_recv(client, 100), 5) == b"kept\n"
+        assert world.service.refused == 1
+        await server.close()
+
+    asyncio.run(main())
