@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from poplock.core.clock import FakeClock
 from poplock.core.events import Login
 from poplock.sources.spool import SpoolSource
+from tests.conftest import make_intake
 from tests.daemon import ROOT
 
 ALLOW = str(ROOT / "programs" / "poplock-allow")
@@ -44,11 +46,7 @@ def allow(
 
 def told(spool: Path) -> list[Login]:
     """What poplock would read in the drop box, as root's word."""
-
-    async def kept() -> None:
-        pass
-
-    source = SpoolSource("spool", spool, (), kept, lambda: 0.0)
+    source = SpoolSource(make_intake(FakeClock(0.0)), spool, ())
     read: list[Login] = []
     for path in spool.iterdir():
         try:

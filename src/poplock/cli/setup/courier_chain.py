@@ -10,7 +10,7 @@ import shutil
 from shlex import quote
 
 from ...config import Config
-from ...config.model import SpoolSource
+from ...config.sources import SpoolSettings
 from ...core.errors import PoplockError
 
 SERVERS = ("/usr/lib/courier/courier/courierpop3d", "/usr/bin/imapd")
@@ -18,7 +18,7 @@ SERVERS = ("/usr/lib/courier/courier/courierpop3d", "/usr/bin/imapd")
 
 def lines(config: Config) -> str:
     """A shell script: the wrappers, by dpkg-divert."""
-    spool = next((s for s in config.source if isinstance(s, SpoolSource)), None)
+    spool = next((s for s in config.source if isinstance(s, SpoolSettings)), None)
     if spool is None:
         raise PoplockError(
             "the configuration has no drop box for poplock-allow; add to it:\n\n"
