@@ -41,12 +41,12 @@ from .net.datagram import DatagramServer
 from .net.interfaces import own_addresses
 from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
-from .net.service import Admission, Limits, MakeDialogue, Service
+from .net.service import Admission, Limits, Service
 from .net.stream import StreamServer
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
-from .sources import make_dialogues, make_source
+from .sources import MakeDialogue, make_dialogues, make_source
 from .sources.intake import Intake, Lent
 from .stores.sqlite import SqliteStore
 
@@ -129,7 +129,7 @@ class Daemon:
     def _dialogue(self, settings: AnswerSettings) -> MakeDialogue:
         make = dialogue(str(type(settings).__struct_config__.tag))
         with_sender = self._config.policy.match_sender
-        return lambda peer: make(with_sender=with_sender)
+        return lambda peer, datagram: make(with_sender=with_sender)
 
     async def _listen(
         self,
@@ -186,7 +186,7 @@ class Daemon:
         intake.health.caught_up = True
         service = Service(
             settings.title,
-            make_dialogues(settings),
+            make_dialogues(settings, intake),
             self._authorizer,
             _limits(settings),
             Admission(ask=settings.may_ask(), tell=settings.may_tell()),

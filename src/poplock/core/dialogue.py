@@ -20,6 +20,9 @@ class Dialogue:
     """Whether the peer is told what became of an event, and so waits until it is on disk."""
     refuses: ClassVar[bool] = False
     """Whether the protocol can tell a peer that it isn't admitted; else it is met with silence."""
+    at_rest = False
+    """Set while what has come is whole, though no request came of it; else the time that a request
+    may take to arrive runs."""
     closing = False
     """Set when the peer has said good-bye: the connection ends once all replies are sent."""
 

@@ -73,7 +73,7 @@ class _Exchange(Talk):
         if isinstance(sender, tuple):
             self.peer = str(sender[0])
             address = _address(self.peer)
-        super().__init__(service, address)
+        super().__init__(service, address, datagram=True)
 
     def hear(self, data: bytes) -> None:
         """Take one datagram."""

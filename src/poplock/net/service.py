@@ -13,16 +13,13 @@ from typing import Protocol
 
 from ..core.addresses import IPAddress, NetworkSet
 from ..core.answers import Answer, Query
-from ..core.dialogue import Dialogue
+from ..sources import MakeDialogue
 from ..sources.intake import Intake
 
 log = logging.getLogger(__name__)
 
 _SAY_AGAIN = 60.0  # seconds before the same complaint about the same peer is logged again
 _MOST_COMPLAINTS = 1000  # peers remembered for that
-
-MakeDialogue = Callable[[IPAddress | None], Dialogue]
-"""From a peer's address (None on a unix socket) to its conversation."""
 
 
 class Authority(Protocol):

@@ -73,7 +73,7 @@ class _Connection(Talk, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         server, service = self._server, self._server.service
-        super().__init__(service, _address(transport))
+        super().__init__(service, _address(transport), datagram=False)
         if len(server.connections) >= service.limits.connections:
             service.complain("everybody", f"{service.limits.connections} connections are open")
             self._transport.abort()
@@ -93,7 +93,7 @@ class _Connection(Talk, asyncio.Protocol):
             log.exception("%s: a bug in the dialogue with %s", self._service.name, self._peer())
             self._transport.abort()
             return
-        if requests:
+        if requests or self._dialogue.at_rest:
             self.active, self.partial = True, False
             self._take(requests)
         elif not self.partial:

@@ -31,10 +31,10 @@ _tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak r
 class Talk:
     """One conversation."""
 
-    def __init__(self, service: Service, peer: IPAddress | None) -> None:
+    def __init__(self, service: Service, peer: IPAddress | None, datagram: bool) -> None:
         admission = service.admission
         self._service = service
-        self._dialogue = service.make_dialogue(peer)
+        self._dialogue = service.make_dialogue(peer, datagram)
         self._check = service.authority.check
         self._patience = service.limits.patience
         self._may_ask = admission.may_ask(peer)

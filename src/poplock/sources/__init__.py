@@ -1,9 +1,9 @@
 """Where logins are learnt. One way a file.
 
 Two kinds: a source that *follows* something (a file, the journal) has `run`, and keeps a position;
-one that *listens* is a dialogue, which `net` drives. Rows of both name a function of the settings:
-`make(settings, intake) -> Source` of the first kind, `dialogues(settings) -> MakeDialogue` of the
-second.
+one that *listens* is a dialogue, which `net` drives. Rows of both name a function:
+`make(settings, intake) -> Source` of the first kind, `dialogues(settings, intake) -> MakeDialogue`
+of the second, which has the clock and the counts from its intake; its events `net` takes there.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,9 @@ FOLLOWING = {
 }
 LISTENING: dict[str, str] = {}
 
+MakeDialogue = Callable[[IPAddress | None, bool], Dialogue]
+"""From a peer's address (None on a unix socket), and whether what it sends is a datagram."""
+
 
 class Source(Protocol):
     """What the daemon runs and `status` shows."""
@@ -37,12 +40,10 @@ def make_source(settings: object, intake: Intake) -> Source:
     return make(settings, intake)
 
 
-def make_dialogues(settings: object) -> Callable[[IPAddress | None], Dialogue]:
+def make_dialogues(settings: object, intake: Intake) -> MakeDialogue:
     """What a listening source says to each peer."""
-    make = cast(
-        Callable[[object], Callable[[IPAddress | None], Dialogue]], _look_up(LISTENING, settings)
-    )
-    return make(settings)
+    make = cast(Callable[[object, Intake], MakeDialogue], _look_up(LISTENING, settings))
+    return make(settings, intake)
 
 
 def _look_up(table: dict[str, str], settings: object) -> object:

@@ -25,7 +25,7 @@ async def serving(
     authorizer: Authorizer, limits: Limits = LIMITS
 ) -> AsyncIterator[tuple[StreamServer, Callable[[], Awaitable[Streams]]]]:
     make = dialogue("postfix_policy")
-    server = StreamServer(Service("test", lambda peer: make(with_sender=False), authorizer, limits))
+    server = StreamServer(Service("test", lambda *_: make(with_sender=False), authorizer, limits))
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     await server.start(sock)

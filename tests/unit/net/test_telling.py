@@ -28,7 +28,7 @@ class Lines(Dialogue):
 
     refuses = True
 
-    def __init__(self, peer: IPAddress | None = None) -> None:
+    def __init__(self, peer: IPAddress | None = None, datagram: bool = False) -> None:
         self.buffer = b""
         self.out = b""
 
@@ -243,3 +243,43 @@ def test_a_wrong_datagram_is_counted_and_the_next_one_is_taken() -> None:
         await server.close()
 
     asyncio.run(main())
+
+
+class Talkative(Mute):
+    """The same, with a peer that also says what is no request: lines that begin with #."""
+
+    @property
+    def at_rest(self) -> bool:  # type: ignore[override]
+        return not self.buffer
+
+    def receive_data(self, data: bytes) -> Sequence[Request]:
+        self.buffer += data
+        *lines, self.buffer = self.buffer.split(b"\n")
+        return [self.read(line.decode()) for line in lines if line[:1] != b"#"]
+
+
+@pytest.mark.parametrize(("said", "refused"), [(b"# whole\n", 0), (b"# cut", 1)])
+def test_whole_messages_that_are_no_request_are_not_a_slow_request(
+    said: bytes, refused: int
+) -> None:
+    async def story() -> int:
+        world = World(Talkative)
+        world.service.limits = Limits(request=-1.0)  # over as soon as it has begun
+        server = StreamServer(world.service)
+        sock = socket.create_server(("127.0.0.1", 0))
+        await server.start(sock)
+        _, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+        writer.write(b"+203.0.113.9\n")
+        while not world.authorizer.counts.logins:
+            await asyncio.sleep(0)
+        writer.write(said)
+        (connection,) = server.connections
+        connection.active = False
+        while not connection.active:
+            await asyncio.sleep(0)
+        server.sweep()
+        writer.close()
+        await server.close()
+        return world.service.refused
+
+    assert asyncio.run(story()) == refused
