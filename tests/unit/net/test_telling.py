@@ -270,12 +270,12 @@ def test_whole_messages_that_are_no_request_are_not_a_slow_request(
         await server.start(sock)
         _, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
         writer.write(b"+203.0.113.9\n")
-        while not world.authorizer.counts.logins:
+        while not world.authorizer.counts.logins:  # noqa: ASYNC110
             await asyncio.sleep(0)
         writer.write(said)
         (connection,) = server.connections
         connection.active = False
-        while not connection.active:
+        while not connection.active:  # noqa: ASYNC110
             await asyncio.sleep(0)
         server.sweep()
         writer.close()
