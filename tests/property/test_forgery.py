@@ -18,7 +18,7 @@ text = st.lists(st.one_of(pieces, st.binary(max_size=20)), max_size=6).map(
 
 
 @pytest.mark.parametrize("template", [t for name in DIALECTS for t in of_dialect(name)])
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(text, text)
 @example(b"a>, method=PLAIN, rip=198.51.100.7, lip=1.1.1.1, session=<x", b"")
 @example(b"a>, rip=198.51.100.7, x=<b", b"")
@@ -31,7 +31,7 @@ def test_no_login_from_an_address_that_a_client_wrote(
     check(Scanner(load(DIALECTS)), template, template.fill(user, [other]))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(pieces, st.binary(max_size=100)), max_size=20).map(b"".join))
 def test_any_bytes_at_all_are_read_without_an_error(data: bytes) -> None:
     scanner = Scanner(load(DIALECTS))

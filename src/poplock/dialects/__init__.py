@@ -15,6 +15,14 @@ DIALECTS = {
     "dovecot": "dovecot:DIALECT",
     "courier": "courier:DIALECT",
     "vpopmail": "vpopmail:DIALECT",
+    "zimbra": "zimbra:DIALECT",
+    "nginx": "nginx:DIALECT",
+    "stalwart": "stalwart:DIALECT",
+    "maddy": "maddy:DIALECT",
+    "hmailserver": "hmailserver:DIALECT",
+    "mdaemon": "mdaemon:DIALECT",
+    "exchange": "exchange:DIALECT",
+    "apple": "apple:DIALECT",
 }
 
 
