@@ -20,7 +20,7 @@ from .authorizer import Authorizer
 from .config import Config
 from .config.answers import AnswerSettings
 from .config.listen import Listen
-from .config.sources import ListeningSettings
+from .config.sources import ListeningSettings, ServingSettings
 from .control import (
     Check,
     ControlServer,
@@ -41,12 +41,13 @@ from .net.datagram import DatagramServer
 from .net.interfaces import own_addresses
 from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
-from .net.service import Admission, Limits, Service
+from .net.service import Admission, Door, Limits, Service
 from .net.stream import StreamServer
+from .net.tls import server_context
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
-from .sources import MakeDialogue, make_dialogues, make_source
+from .sources import MakeDialogue, make_application, make_dialogues, make_source
 from .sources.intake import Intake, Lent
 from .stores.sqlite import SqliteStore
 
@@ -174,7 +175,9 @@ class Daemon:
             title = settings.title
             intake = Intake(title, authorizer.policy.rules_of(title).window, lent)
             self._intakes.append(intake)
-            if isinstance(settings, ListeningSettings):
+            if isinstance(settings, ServingSettings):
+                await self._start_serving(exits, settings, intake, f"source[{number}]")
+            elif isinstance(settings, ListeningSettings):
                 await self._start_listening(exits, settings, intake, f"source[{number}]")
             else:
                 source = make_source(settings, intake)
@@ -194,6 +197,21 @@ class Daemon:
         )
         for listen in settings.sockets():
             await self._listen(exits, service, listen, settings, where)
+
+    async def _start_serving(
+        self, exits: AsyncExitStack, settings: ServingSettings, intake: Intake, where: str
+    ) -> None:
+        from .net.http import HttpServer  # of the extra `web`
+
+        intake.health.caught_up = True
+        admission = Admission(tell=settings.may_tell())
+        door = Door(settings.title, _limits(settings), admission, intake)
+        tls = None if settings.tls is None else server_context(settings.tls, f"{where}.tls")
+        server = HttpServer(door, make_application(settings, intake), tls)
+        exits.push_async_callback(server.close)
+        for listen in settings.sockets():
+            sock = _listener(listen, settings.group, settings.mode, f"{where}.listen")
+            await server.start(sock)
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_supervise(name, run), name=name))

@@ -22,6 +22,7 @@ VERBS = {
     "revoke": "revoke",
     "parse": "parse",
     "setup": "setup",
+    "token": "token",
     "config": "config",
     "maps": "maps",
 }

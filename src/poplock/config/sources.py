@@ -15,7 +15,7 @@ from ..core.policy import Rules
 from ..dialects import DIALECTS
 from .complaint import Complaint, absolute, octal
 from .duration import Duration
-from .listen import LOOPBACK, Kind, Listen, networks
+from .listen import LOOPBACK, Kind, Listen, Tls, networks
 
 
 class SourceSettings(
@@ -146,4 +146,56 @@ class ListeningSettings(SourceSettings, kw_only=True, frozen=True):
             raise Complaint(f"{where}.max_connections", "at least 1, or nobody could connect")
 
 
-SourceTypes = FileSettings | StdinSettings | SpoolSettings
+class ServingSettings(ListeningSettings, kw_only=True, frozen=True):
+    """A source behind HTTP, which takes the extra `web`."""
+
+    tls: Tls | None = None
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.tls is not None:
+            self.tls.check(f"{where}.tls")
+
+
+class KeyedSettings(ServingSettings, kw_only=True, frozen=True):
+    """A source whose peers share a key with us."""
+
+    api_key_file: str | None = None
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.api_key_file is not None:
+            absolute(f"{where}.api_key_file", self.api_key_file)
+
+
+class DovecotAuthPolicySettings(
+    KeyedSettings, tag="dovecot_auth_policy", kw_only=True, frozen=True
+):
+    """Dovecot's auth policy requests; with `events`, its exported events as well."""
+
+    events: bool = False
+    master_separator: str = "*"
+
+
+class DovecotEventsSettings(KeyedSettings, tag="dovecot_events", kw_only=True, frozen=True):
+    """Dovecot's event exporter."""
+
+
+class HttpSettings(ServingSettings, tag="http", kw_only=True, frozen=True):
+    """The HTTP API, for bearers of tokens."""
+
+    tokens_file: str
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        absolute(f"{where}.tokens_file", self.tokens_file)
+
+
+SourceTypes = (
+    FileSettings
+    | StdinSettings
+    | SpoolSettings
+    | DovecotAuthPolicySettings
+    | DovecotEventsSettings
+    | HttpSettings
+)

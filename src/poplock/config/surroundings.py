@@ -4,13 +4,25 @@ Looked at before anything is started, so that a wrong path costs a clear line an
 """
 
 import os
+import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import ConfigError
 from ..maps.cdb import CdbSettings
+from ..sources.tokens import TokenFileError, Tokens
 from .load import at
 from .model import Config
-from .sources import FileSettings, ListeningSettings, SpoolSettings
+from .sources import (
+    FileSettings,
+    HttpSettings,
+    KeyedSettings,
+    ListeningSettings,
+    ServingSettings,
+    SpoolSettings,
+)
+
+_SHORTEST_KEY = 16  # characters; openssl rand -hex 16 makes 32
 
 
 def check_surroundings(config: Config, path: Path) -> None:
@@ -34,6 +46,12 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
         elif isinstance(source, ListeningSettings):
             sockets = [s.path for s in source.sockets() if s.path is not None]
             found += [(f"source[{i}].listen", _folder(path)) for path in sockets]
+        if isinstance(source, ServingSettings):
+            found.append((f"source[{i}].type", _web_is_installed()))
+        if isinstance(source, KeyedSettings) and source.api_key_file is not None:
+            found.append((f"source[{i}].api_key_file", _key(source.api_key_file)))
+        elif isinstance(source, HttpSettings):
+            found.append((f"source[{i}].tokens_file", _tokens(source.tokens_file)))
     for i, answer in enumerate(config.answer):
         socket = answer.socket().path
         if socket is not None:
@@ -43,6 +61,36 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
         if isinstance(map_, CdbSettings) and map_.static is not None:
             found.append((f"map[{i}].static", _readable(map_.static)))
     return [(where, why) for where, why in found if why is not None]
+
+
+def _web_is_installed() -> str | None:
+    missing = [name for name in ("uvicorn", "starlette") if find_spec(name) is None]
+    if not missing:
+        return None
+    return f"{' and '.join(missing)} not installed; a source behind HTTP takes the extra 'web':" + (
+        " pip install 'smtp-poplock[web]'"
+    )
+
+
+def _key(path: str) -> str | None:
+    """A file with a secret in its first line, which not everybody can read."""
+    why = _readable(path)
+    if why is None and Path(path).stat().st_mode & stat.S_IROTH:
+        return f"everybody may read {path}, and a secret stands in it; chmod o-r"
+    if why is None and len(Path(path).read_bytes().partition(b"\n")[0].strip()) < _SHORTEST_KEY:
+        return f"the first line of {path} must be a key of {_SHORTEST_KEY} characters or more"
+    return why
+
+
+def _tokens(path: str) -> str | None:
+    why = _readable(path)
+    if why is not None:
+        return f"{why}; make it with: poplock token NAME" if not Path(path).exists() else why
+    try:
+        Tokens(Path(path), float).read()
+    except TokenFileError as error:
+        return f"{path}: {error}"
+    return None
 
 
 def _folder(path: str) -> str | None:

@@ -54,21 +54,20 @@ class Admission:
         return peer is None or self.tell is None or self.tell.find(peer) is not None
 
 
-class Service:
-    """One protocol at its sockets. `intake` takes what peers tell; None where they only ask."""
+class Door:
+    """Who may come in at a listener's sockets, how many, and what they did wrong.
+
+    `intake` takes what peers tell; None where they only ask.
+    """
 
     def __init__(
         self,
         name: str,
-        make_dialogue: MakeDialogue,
-        authority: Authority,
         limits: Limits,
         admission: Admission | None = None,
         intake: Intake | None = None,
     ) -> None:
         self.name = name
-        self.make_dialogue = make_dialogue
-        self.authority = authority
         self.limits = limits
         self.admission = admission or Admission()
         self.intake = intake
@@ -88,3 +87,20 @@ class Service:
             self._complaints.clear()
         self._complaints[peer] = now
         log.warning("%s: refused %s: %s", self.name, peer, why)
+
+
+class Service(Door):
+    """One protocol, spoken as dialogues, at its sockets."""
+
+    def __init__(
+        self,
+        name: str,
+        make_dialogue: MakeDialogue,
+        authority: Authority,
+        limits: Limits,
+        admission: Admission | None = None,
+        intake: Intake | None = None,
+    ) -> None:
+        super().__init__(name, limits, admission, intake)
+        self.make_dialogue = make_dialogue
+        self.authority = authority

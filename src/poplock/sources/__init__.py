@@ -1,9 +1,10 @@
 """Where logins are learnt. One way a file.
 
-Two kinds: a source that *follows* something (a file, the journal) has `run`, and keeps a position;
-one that *listens* is a dialogue, which `net` drives. Rows of both name a function:
-`make(settings, intake) -> Source` of the first kind, `dialogues(settings, intake) -> MakeDialogue`
-of the second, which has the clock and the counts from its intake; its events `net` takes there.
+Three kinds: a source that *follows* something (a file, the journal) has `run`, and keeps a
+position; one that *listens* is a dialogue, which `net` drives; one that *serves* is an application
+behind HTTP. Rows name a function: `make(settings, intake) -> Source` of the first kind,
+`dialogues(settings, intake) -> MakeDialogue` of the second, which has the clock and the counts from
+its intake; its events `net` takes there; `application(settings, intake)` of the third.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,11 @@ FOLLOWING = {
     "spool": "spool:make",
 }
 LISTENING: dict[str, str] = {}
+SERVING = {
+    "dovecot_auth_policy": "dovecot_auth_policy:application",
+    "dovecot_events": "dovecot_events:application",
+    "http": "http:application",
+}
 
 MakeDialogue = Callable[[IPAddress | None, bool], Dialogue]
 """From a peer's address (None on a unix socket), and whether what it sends is a datagram."""
@@ -43,6 +49,12 @@ def make_source(settings: object, intake: Intake) -> Source:
 def make_dialogues(settings: object, intake: Intake) -> MakeDialogue:
     """What a listening source says to each peer."""
     make = cast(Callable[[object, Intake], MakeDialogue], _look_up(LISTENING, settings))
+    return make(settings, intake)
+
+
+def make_application(settings: object, intake: Intake) -> object:
+    """The ASGI application of a serving source."""
+    make = cast(Callable[[object, Intake], object], _look_up(SERVING, settings))
     return make(settings, intake)
 
 

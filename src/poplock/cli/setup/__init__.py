@@ -18,6 +18,9 @@ from ..common import config_option, load
 NAMES = {
     "postfix": "postfix:lines",
     "dovecot": "dovecot:lines",
+    "dovecot-auth-policy": "dovecot_http:policy_lines",
+    "dovecot-events": "dovecot_http:event_lines",
+    "dovecot-post-login": "dovecot_post_login:lines",
     "courier": "courier:lines",
     "courier-chain": "courier_chain:lines",
     "qmail": "qmail:lines",
