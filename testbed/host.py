@@ -148,6 +148,14 @@ class Host:
         more.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen([*enter, *argv], preexec_fn=_die_with_parent, **more)
 
+    def popen_with_users(self, argv: Sequence[str], **more: Any) -> Any:
+        """Start a program of this machine in the root's network, with the root's /etc/passwd."""
+        self.run(["cp", "/etc/passwd", "/shared/passwd"])
+        bind = f'mount --bind {self.shared}/passwd /etc/passwd && exec "$@"'
+        return self.popen(
+            ["unshare", "--mount", "sh", "-c", bind, "sh", *argv], inside=False, **more
+        )
+
     def run(self, argv: Sequence[str], *, inside: bool = True) -> str:
         """Run a program to its end; its output. TestbedError with its words if it fails."""
         # A file and not a pipe: a daemon that is started keeps its end of it.

@@ -1,7 +1,6 @@
 """A real Courier with poplock-allow in its chain, by the lines of `poplock setup courier-chain`."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,6 @@ def chained(release: str) -> Iterator[Host]:
         host.write("/tmp/lines", lines)
         host.run(["sh", "-e", "/tmp/lines"])
         servers.start_courier(host)
-        host.run(["cp", "/etc/passwd", "/shared/passwd"])
         yield host
 
 
@@ -43,13 +41,7 @@ def chained(release: str) -> Iterator[Host]:
 def poplock(chained: Host, tmp_path: Path) -> Iterator[Poplock]:
     """A daemon that knows the root's users, in the host's network."""
     config = CONFIG.format(spool=chained.shared / "spool")
-    bind = f'mount --bind {chained.shared}/passwd /etc/passwd && exec "$@"'
-
-    def popen(argv: list[str], **more: object) -> object:
-        prefix = ["unshare", "--mount", "sh", "-c", bind, "sh"]
-        return partial(chained.popen, inside=False)([*prefix, *argv], **more)
-
-    with Poplock(tmp_path, config, popen) as running:
+    with Poplock(tmp_path, config, chained.popen_with_users) as running:
         yield running
 
 
