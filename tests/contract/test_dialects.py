@@ -48,7 +48,6 @@ PREFIXES: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
         rb'<22>1 2026-11-24T10:00:00Z mx %b %b ID1 [a@1 b="]\"" c=""][d] '
         b"\xef\xbb\xbf%b" % (tag, pid, text)
     ),
-    "TAI64N": lambda tag, pid, text: b"@400000006564f1b2075bcd15 %b[%b]: %b" % (tag, pid, text),
     "as from the journal": lambda tag, pid, text: canonical(1.8e9, b"mx", tag, pid, text)[:-1],
 }
 every_dialect = pytest.mark.parametrize("name", DIALECTS)

@@ -12,65 +12,56 @@ then reads otherwise is counted, never guessed at.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from itertools import chain
 
 from ..core.events import Event
-from .line import BSD, ISO, Form, Stamps
+from .line import STAMP, Form, Read, Stamps
 from .model import Dialect, Head, Rule
 from .pending import Pending
-from .shape import first_bytes
+from .shape import Reach, first_bytes
 
 _TAG = rb"(?P<tag>)"
-_GROUP = re.compile(rb"\(\?P<\w+>")
+_NAME = re.compile(rb"\(\?P<\w+>")
+_MOST_REMEMBERED = 1024  # combinations of tag and words; there are a few dozen
+
+Known = tuple[Rule, str]  # a rule and its dialect's name
 
 
 class _Begin:
     """One way in which lines begin, and who listens there."""
 
-    def __init__(self, begin: bytes, form: Form) -> None:
-        self.begin = begin
-        self.stamps = Stamps(form.read)
-        self.rules: list[tuple[Rule, str]] = []
-        self.by_tag: dict[bytes, list[tuple[Rule, str]]] = {}
+    def __init__(self, places: tuple[int, ...], read: Read, rules: list[Known]) -> None:
+        self.places = places  # groups: stamp, host, tag, pid, procid, words
+        self.stamps = Stamps(read)
+        self._rules = rules
+        self._likely: dict[tuple[bytes, bytes], list[tuple[Rule, str, bool]]] = {}
 
-    @cached_property
-    def pattern(self) -> bytes:
-        """What the beginning looks like, with the tags in their place."""
-        tags = sorted({re.escape(tag) for rule, _ in self.rules for tag in rule.tags})
-        return self.begin.replace(_TAG, rb"(?P<tag>" + b"|".join(tags) + rb")")
+    def likely(self, tag: bytes, words: bytes) -> list[tuple[Rule, str, bool]]:
+        """The rules that may read what goes on like this, and whether the words are just theirs.
 
-    @cached_property
-    def words(self) -> bytes:
-        return b"|".join(dict.fromkeys(rule.words for rule, _ in self.rules))
-
-    @cached_property
-    def match(self) -> Callable[[bytes, int], re.Match[bytes] | None]:
-        """The exact reading of a line's beginning."""
-        names = re.compile(self.pattern).groupindex
-        missing = (b"(?P<%b>)" % n for n in (b"host", b"tag", b"pid") if n.decode() not in names)
-        return re.compile(self.pattern + b"".join(missing)).match
-
-    def listening(self, tag: bytes) -> list[tuple[Rule, str]]:
-        """The rules for a tag; all of them where the form has none."""
-        if tag not in self.by_tag:
-            self.by_tag[tag] = [r for r in self.rules if tag in r[0].tags or not tag]
-        return self.by_tag[tag]
+        `tag` is b"" in forms without one.
+        """
+        try:
+            return self._likely[tag, words]
+        except KeyError:
+            pass
+        if len(self._likely) >= _MOST_REMEMBERED:
+            self._likely.clear()
+        found = self._likely[tag, words] = [
+            (rule, dialect, how)
+            for rule, dialect in self._rules
+            if not tag or tag in rule.tags
+            if (how := _how(rule, words)) is not None
+        ]
+        return found
 
 
 class Scanner:
     """Reads with the rules of some dialects. One for each source: it remembers."""
 
     def __init__(self, dialects: Iterable[Dialect]) -> None:
-        begins: dict[bytes, _Begin] = {}
-        for dialect in dialects:
-            for rule in dialect.rules:
-                for form in rule.forms:
-                    for begin in form.begins:
-                        known = begins.setdefault(begin, _Begin(begin, form))
-                        known.rules.append((rule, dialect.name))
-        self._begins: dict[int, _Begin] = {}  # by the group that their words are in
-        line = self._compose(begins.values())
+        self._begins: dict[int, _Begin] = {}  # by the group of their words, the last of a match
+        line = self._compose(dialects)
         self._first = re.compile(line).match
         self._others = re.compile(rb"\n" + line).finditer
         self.pending = Pending()
@@ -78,26 +69,41 @@ class Scanner:
         self.skipped = 0
         """Lines that begin like a login and can't be read as one."""
 
-    def _compose(self, begins: Iterable[_Begin]) -> bytes:
-        """The pattern of all lines that could tell something. Stamps that many share go first."""
-        parts: list[bytes] = []
-        group = 0
-        for stamp in (BSD, ISO, b""):
-            behind: list[bytes] = []
-            for begin in begins:
-                if begin in self._begins.values() or not begin.begin.startswith(stamp):
-                    continue
-                text = _GROUP.sub(rb"(?:", begin.pattern.removeprefix(stamp))
-                if stamp and _TAG not in begin.begin:  # not thought of beyond a letter
-                    text += rb"(?=" + first_bytes(begin.words) + rb")"
-                group += re.compile(text).groups + 1
-                self._begins[group] = begin
-                behind.append(text + rb"(" + begin.words + rb")")
-            if behind and stamp:
-                parts.append(_GROUP.sub(rb"(?:", stamp) + rb"(?:" + b"|".join(behind) + rb")")
-            else:
-                parts += behind
-        return rb"(?:" + b"|".join(parts) + rb")"
+    def _compose(self, dialects: Iterable[Dialect]) -> bytes:
+        """The pattern of all lines that could tell something."""
+        begins: dict[bytes, tuple[Form, list[Known]]] = {}
+        for dialect in dialects:
+            for rule in dialect.rules:
+                for form in rule.forms:
+                    for begin in form.begins:
+                        begins.setdefault(begin, (form, []))[1].append((rule, dialect.name))
+        usual = [begin for begin in begins if begin.startswith(STAMP)]
+        shared: list[bytes] = []  # what stands behind the stamp that most logs begin with
+        others: list[bytes] = []
+        count = 1  # groups so far: that stamp
+        for begin in sorted(begins, key=lambda begin: begin not in usual):
+            form, rules = begins[begin]
+            tags = sorted({re.escape(tag) for rule, _ in rules for tag in rule.tags})
+            text = begin.removeprefix(STAMP).replace(_TAG, rb"(?P<tag>" + b"|".join(tags) + rb")")
+            groups = re.compile(text)
+            places = {name: count + n for name, n in groups.groupindex.items()}
+            words = b"|".join(dict.fromkeys(rule.words for rule, _ in rules))
+            if begin in usual and "tag" not in places:  # not thought of beyond a letter
+                text += rb"(?=" + first_bytes(words) + rb")"
+            count += groups.groups + 2
+            text = _NAME.sub(b"(", text) + rb"()(" + words + rb")"
+            (shared if begin in usual else others).append(text)
+            names = ("host", "tag", "pid", "procid")
+            self._begins[count] = _Begin(
+                (places.get("stamp", 1), *(places.get(name, count - 1) for name in names), count),
+                form.read,
+                rules,
+            )
+        if shared:
+            others.insert(0, _NAME.sub(b"(", STAMP) + _any(shared))
+        else:
+            others.insert(0, rb"(?!)()")
+        return _any(others)
 
     def feed(self, block: bytes, now: float, *, live: bool = True) -> list[Event]:
         """The events in whole lines. `now` by the wall clock, for stamps without a year."""
@@ -114,45 +120,55 @@ class Scanner:
         """Events with the offsets of their lines; `missed` gets those of unreadable ones."""
         first = self._first(block)
         for found in chain((first,) if first else (), self._others(block)):
-            place = found.start() + block.startswith(b"\n", found.start())
-            event, sure = self._read(block, place, self._begins[found.lastindex or 0], now, live)
+            begin = self._begins[found.lastindex or 0]
+            stamp, host, tag, pid, procid, first_words = found.group(*begin.places)
+            reading, sure = None, False
+            for rule, dialect, exact in begin.likely(tag, first_words):
+                words, end = first_words, found.end()
+                if not exact:
+                    begun = rule.beginning.match(block, end - len(words))
+                    if begun is None:
+                        continue
+                    words, end = begun[0], begun.end()
+                body = rule.pattern.match(block, end)
+                if body is None:
+                    sure = sure or rule.sure
+                elif reading is None:
+                    reading = rule, dialect, body, words
+                else:  # two readings are none
+                    reading, sure = None, True
+                    break
+            event = None
+            if reading is not None:
+                rule, dialect, body, words = reading
+                sure = rule.sure and rule.name != "half"
+                time = begin.stamps.read(stamp, now, live)
+                if time is not None:
+                    head = Head(time, host, tag, pid or procid or b"", words, self.pending)
+                    try:
+                        event = rule.build(head, body)
+                    except ValueError:  # no address, or not UTF-8
+                        event = None
             if event is not None:
-                yield place, event
+                event.dialect = dialect
+                yield found.start() + (found is not first), event
             elif sure:
                 self.skipped += 1
                 if missed is not None:
-                    missed(place)
+                    missed(found.start() + (found is not first))
 
-    def _read(
-        self, block: bytes, place: int, begin: _Begin, now: float, live: bool
-    ) -> tuple[Event | None, bool]:
-        """What the line there tells, and else whether it should have told something."""
-        found = begin.match(block, place)
-        if found is None:
-            return None, False
-        stamp, host, tag, pid = found.group("stamp", "host", "tag", "pid")
-        start = found.end()
-        reading, sure = None, False
-        for rule, dialect in begin.listening(tag):
-            words = rule.beginning.match(block, start)
-            if words is None:
-                continue
-            sure = sure or rule.sure
-            body = rule.pattern.match(block, words.end())
-            if body is not None:
-                if reading is not None:
-                    return None, sure
-                reading = rule, dialect, words[0], body
-        if reading is None:
-            return None, sure
-        time = begin.stamps.read(stamp, now, live)
-        if time is None:
-            return None, sure
-        rule, dialect, text, body = reading
-        try:
-            event = rule.build(Head(time, host, tag, pid or b"", text, self.pending), body)
-        except ValueError:  # no address, or not UTF-8
-            return None, rule.sure
-        if event is not None:
-            event.dialect = dialect
-        return event, rule.sure and rule.name != "half"
+
+def _any(patterns: list[bytes]) -> bytes:
+    """One of these; a choice of one would cost something for nothing."""
+    return patterns[0] if len(patterns) == 1 else rb"(?:" + b"|".join(patterns) + rb")"
+
+
+def _how(rule: Rule, words: bytes) -> bool | None:
+    """How a rule's own words go with these, which may be those of another that begin alike.
+
+    True: they are the same and nothing more could follow; None: they can't stand here.
+    """
+    reach = Reach(rule.words, words)
+    if reach.ends == {len(words)} and reach.wanted == []:
+        return True
+    return False if reach.ends or reach.end == len(words) else None

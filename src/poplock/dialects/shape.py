@@ -47,6 +47,64 @@ def _first_of(kind: Any, value: Any) -> tuple[frozenset[int], bool]:
     return byte_set(kind, value), False
 
 
+class Reach:
+    """How far a pattern follows a text from its start, on any of its ways.
+
+    `end` is the offset of the first byte on which no way goes on, `wanted` the sets of bytes that
+    would go on there, `ends` where the whole pattern may end.
+    """
+
+    def __init__(self, pattern: bytes, text: bytes) -> None:
+        self.end = 0
+        self.wanted: list[frozenset[int]] = []
+        self._text = text
+        self.ends = self._sequence(list(_parser.parse(pattern)), {0})
+
+    def _sequence(self, nodes: list[Any], starts: set[int]) -> set[int]:
+        for kind, value in nodes:
+            if not starts:
+                break
+            starts = self._node(kind, value, starts)
+        return starts
+
+    def _node(self, kind: Any, value: Any, starts: set[int]) -> set[int]:
+        if kind is op.BRANCH:
+            return set().union(*(self._sequence(list(way), starts) for way in value[1]))
+        if kind is op.SUBPATTERN:
+            return self._sequence(list(value[3]), starts)
+        if kind is op.ATOMIC_GROUP:
+            return self._sequence(list(value), starts)
+        if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+            return self._repeat(value, starts)
+        if kind in (op.AT, op.ASSERT, op.ASSERT_NOT):
+            return starts
+        return self._byte(byte_set(kind, value), starts)
+
+    def _repeat(self, value: Any, starts: set[int]) -> set[int]:
+        least, most, inner = value
+        ends = set(starts) if least == 0 else set()
+        seen = set(starts)
+        for turn in range(1, min(int(most), len(self._text) + 1) + 1):
+            starts = self._sequence(list(inner), starts)
+            if turn > least:
+                starts -= seen
+            seen |= starts
+            if not starts:
+                break
+            if turn >= least:
+                ends |= starts
+        return ends
+
+    def _byte(self, wanted: frozenset[int], starts: set[int]) -> set[int]:
+        ends = {s + 1 for s in starts if s < len(self._text) and self._text[s] in wanted}
+        furthest = max(ends, default=0)
+        if furthest > self.end:
+            self.end, self.wanted = furthest, []
+        if self.end in starts and self.end + 1 not in ends:
+            self.wanted.append(wanted)
+        return ends
+
+
 def byte_set(kind: Any, value: Any) -> frozenset[int]:
     """The bytes that a node for one byte matches; all of them where that isn't known."""
     if kind is op.LITERAL:
