@@ -7,11 +7,14 @@ half takes its first one away, so none serves twice.
 
 from collections.abc import Sequence
 
-MOST = 10_000
-"""Halves that wait at a time. Each is a connection that hasn't logged in yet."""
+MOST = 1000
+"""Halves that wait at a time. Each is a connection that hasn't logged in yet; of strangers who only
+connect, a thousand in a second would have to come before a client's half is pushed out."""
 LONGEST = 120.0
 """Seconds from the first line to the second: as long as servers let a client think before it
 has logged in, and shorter than process ids take to come round."""
+LARGEST = 1024
+"""Bytes of a half with its key; a larger one is not kept."""
 _LATER = 5.0  # seconds that a second line's stamp may stand before its first: clocks are adjusted
 
 Key = tuple[bytes, ...]
@@ -30,6 +33,8 @@ class Pending:
     def put(self, key: Key, time: float, *half: bytes) -> None:
         """Let a half wait; it replaces an older one of the same key."""
         self._halves.pop(key, None)
+        if sum(map(len, key + half)) > LARGEST:
+            return
         if len(self._halves) >= MOST:
             del self._halves[next(iter(self._halves))]
         self._halves[key] = (time, half)
@@ -42,8 +47,9 @@ class Pending:
         """The same without forgetting it."""
         return _fresh(self._halves.get(key), time)
 
-    def dump(self, time: float) -> list[list[object]]:
-        """What still waits at this time, as JSON can hold it."""
+    def dump(self) -> list[list[object]]:
+        """What waits, as JSON can hold it, without what the log's own time has left behind."""
+        time = max((moment for moment, _ in self._halves.values()), default=0.0)
         return [
             [moment, _texts(key), _texts(half)]
             for key, (moment, half) in self._halves.items()

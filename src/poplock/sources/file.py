@@ -2,10 +2,11 @@
 
 Reading goes in slices, with the answers getting their turn between them. The position goes to the
 store together with the grants that the lines led to, so a restart reads on where the last commit
-ended.
+ended. First halves of logins that are told in two lines go with it.
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -73,6 +74,8 @@ class FileSource:
 
     async def run(self, position: str | None) -> None:
         """Follow until cancelled."""
+        if position is not None:
+            self._scanner.pending.load(json.loads(position).get("pending", []))
         tail = Tail(self._path, position, grace=GRACE)
         try:
             async with Watch(self._path) as watch:
@@ -91,7 +94,7 @@ class FileSource:
             events: Sequence[Event] = self._scanner.feed(block, wall, live=health.caught_up)
             if not health.caught_up:
                 events = self._old.pass_on(events, wall)
-            intake.take(events, None if self._old else tail.position)
+            intake.take(events, None if self._old else self._position(tail))
             health.lag_bytes = tail.behind
             await intake.ready()
             await asyncio.sleep(0)
@@ -99,10 +102,17 @@ class FileSource:
             quiet = quiet + 1 if asked == before else 0
         if not health.caught_up:
             health.caught_up = True
-            intake.take(self._old.release(), tail.position)
+            intake.take(self._old.release(), self._position(tail))
         health.lag_bytes = 0
         health.skipped = tail.skipped() + self._scanner.skipped
         health.trouble = _trouble(self._path)
+
+    def _position(self, tail: Tail) -> str | None:
+        """The place in the file, and what the lines before it left open."""
+        place, pending = tail.position, self._scanner.pending
+        if place is None or not pending:
+            return place
+        return json.dumps(json.loads(place) | {"pending": pending.dump()})
 
 
 def _trouble(path: Path) -> str | None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from poplock.dialects.pending import LONGEST, MOST, Pending
+from poplock.dialects.pending import LARGEST, LONGEST, MOST, Pending
 
 NOW = 1_800_000_000.0
 KEY = (b"popa3d", b"mx", b"12")
@@ -57,7 +57,7 @@ def test_it_goes_through_json_and_leaves_the_old_ones_behind() -> None:
     pending.put(KEY, NOW - LONGEST - 1, b"192.0.2.1")
     pending.put((b"popa3d", b"mx", b"\xff\x00"), NOW, b"192.0.2.7", b"\xe9")
     other = Pending()
-    other.load(json.loads(json.dumps(pending.dump(NOW))))
+    other.load(json.loads(json.dumps(pending.dump())))
     assert len(other) == 1
     assert other.take((b"popa3d", b"mx", b"\xff\x00"), NOW) == (b"192.0.2.7", b"\xe9")
 
@@ -69,3 +69,10 @@ def test_what_it_did_not_write_counts_as_nothing(rows: object) -> None:
     pending = Pending()
     pending.load(rows)
     assert len(pending) == 0
+
+
+def test_a_half_that_is_too_large_is_not_kept_and_neither_is_the_one_before() -> None:
+    pending = Pending()
+    pending.put(KEY, NOW, b"192.0.2.7")
+    pending.put(KEY, NOW, b"x" * LARGEST)
+    assert pending.take(KEY, NOW) is None
