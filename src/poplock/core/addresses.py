@@ -37,9 +37,16 @@ def parse_ip(text: str) -> IPAddress:
     if isinstance(ip, IPv6Address):
         if ip.scope_id is not None:
             raise ValueError(f"{text!r} has a zone id")
-        if ip.ipv4_mapped is not None:
-            return ip.ipv4_mapped
+        return ip.ipv4_mapped or ip
     return ip
+
+
+def ip_from_bytes(packed: bytes) -> IPAddress:
+    """The address in 4 or 16 bytes, network order; an IPv4-mapped one becomes IPv4."""
+    if len(packed) == 4:
+        return IPv4Address(packed)
+    ip = IPv6Address(packed)
+    return ip.ipv4_mapped or ip
 
 
 def network_of(ip: IPAddress, ipv6_prefix: int) -> Network:

@@ -1,0 +1,265 @@
+"""What is particular to RADIUS accounting. The packets are made here, from RFC 2865 and 2866."""
+
+import hashlib
+import hmac
+import struct
+from ipaddress import ip_address
+
+import pytest
+
+from poplock.core.answers import Unavailable
+from poplock.core.errors import WireError
+from poplock.core.events import NOW, Event, Login, Logout, Reset
+from poplock.sources.radius import Answered, RadiusDialogue
+
+SECRET = b"xyzzy"
+CLIENT = "192.0.2.1"
+TODAY = 1_790_000_000.0
+USER, NAS_IP, FRAMED_IP, NAS_ID, PROXY_STATE, STATUS, DELAY = 1, 4, 8, 32, 33, 40, 41
+SESSION, STAMP, MESSAGE_AUTHENTICATOR, PREFIX, FRAMED_IPV6 = 44, 55, 80, 97, 168
+START, STOP, INTERIM, ON, OFF = 1, 2, 3, 7, 8
+
+Pair = tuple[int, bytes]
+
+
+def word(number: int) -> bytes:
+    return struct.pack(">I", number)
+
+
+def status(number: int) -> Pair:
+    return (STATUS, word(number))
+
+
+ANN = ((USER, b"ann@example.org"), (SESSION, b"5F-01"), (NAS_IP, bytes((192, 0, 2, 1))))
+ADDRESS = (FRAMED_IP, bytes((203, 0, 113, 9)))
+
+
+def packet(
+    *pairs: Pair,
+    secret: bytes = SECRET,
+    code: int = 4,
+    identifier: int = 7,
+    sign: bool = False,
+) -> bytes:
+    if sign:
+        pairs = (*pairs, (MESSAGE_AUTHENTICATOR, bytes(16)))
+    body = b"".join(bytes((kind, 2 + len(value))) + value for kind, value in pairs)
+    head = struct.pack(">BBH", code, identifier, 20 + len(body))
+    if sign:
+        body = body[:-16] + hmac.digest(secret, head + bytes(16) + body, "md5")
+    return head + hashlib.md5(head + bytes(16) + body + secret).digest() + body
+
+
+def dialogue(secret: bytes | None = SECRET, answered: Answered | None = None) -> RadiusDialogue:
+    return RadiusDialogue(client=CLIENT, secret=secret, now=TODAY, answered=answered or Answered())
+
+
+def events(*pairs: Pair) -> list[Event]:
+    return list(dialogue().receive_data(packet(*pairs)))  # type: ignore[arg-type]
+
+
+def response_is_right(reply: bytes, request: bytes) -> bool:
+    signed = reply[:4] + request[4:20] + reply[20:] + SECRET
+    return reply[4:20] == hashlib.md5(signed).digest() and reply[:2] == b"\x05" + request[1:2]
+
+
+@pytest.mark.parametrize("kind", [START, INTERIM])
+def test_a_session_with_an_address_is_a_login_answered_when_kept(kind: int) -> None:
+    talk, request = dialogue(), packet(status(kind), *ANN, ADDRESS)
+    (event,) = talk.receive_data(request)
+    session = "192.0.2.1/192.0.2.1/5F-01/ip"
+    login = Login(NOW, ip_address("203.0.113.9"), "ann@example.org", "radius", session=session)
+    assert event == login
+    assert talk.data_to_send() == b""
+    talk.reply(event, None)
+    assert response_is_right(talk.data_to_send(), request)
+
+
+def test_what_could_not_be_kept_gets_no_response() -> None:
+    talk = dialogue()
+    first, second = talk.receive_data(
+        packet(status(START), *ANN, ADDRESS, (FRAMED_IPV6, bytes(16)))
+    )
+    talk.reply(first, Unavailable("disk full"))
+    talk.reply(second, None)
+    assert talk.data_to_send() == b""
+
+
+def test_each_address_is_a_login_with_a_session_of_its_own() -> None:
+    ipv6 = ip_address("2001:db8:1::5").packed
+    prefix = ip_address("2001:db8:2::").packed
+    told = events(
+        status(START),
+        *ANN,
+        ADDRESS,
+        (FRAMED_IPV6, ipv6),
+        (PREFIX, b"\0\x40" + ip_address("2001:db8:1::").packed),
+        (PREFIX, b"\0\x38" + prefix[:7]),
+    )
+    assert [(str(e.ip), (e.session or "").rpartition("/")[2]) for e in told] == [
+        ("203.0.113.9", "ip"),
+        ("2001:db8:1::5", "ipv6"),
+        ("2001:db8:2::", "ipv6b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [(), ((FRAMED_IP, b"\xff\xff\xff\xff"),), ((FRAMED_IP, b"\xff\xff\xff\xfe"),)],
+    ids=["none", "the user's choice", "the server's choice"],
+)
+def test_a_start_without_an_address_is_answered_and_waits(address: tuple[Pair, ...]) -> None:
+    talk, request = dialogue(), packet(status(START), *ANN, *address)
+    assert talk.receive_data(request) == []
+    assert response_is_right(talk.data_to_send(), request)
+
+
+def test_a_stop_ends_the_session_and_gives_its_addresses_back() -> None:
+    (start,) = events(status(START), *ANN, ADDRESS)
+    stops = events(status(STOP), *ANN)
+    assert all(isinstance(e, Logout) and e.released for e in stops)
+    assert start.session in [e.session for e in stops]
+
+
+@pytest.mark.parametrize("kind", [ON, OFF])
+def test_on_and_off_reset_the_sessions_of_that_server_only(kind: int) -> None:
+    (start,) = events(status(START), *ANN, ADDRESS)
+    (other,) = events(status(START), *ANN[:2], ADDRESS, (NAS_IP, bytes((192, 0, 2, 10))))
+    (reset,) = events(status(kind), ANN[2])
+    assert isinstance(reset, Reset)
+    assert (start.session or "").startswith(reset.session or "?")
+    assert not (other.session or "").startswith(reset.session or "?")
+
+
+def test_a_server_named_like_a_part_of_another_is_another() -> None:
+    (slash,) = events(status(START), *ANN[:2], ADDRESS, (NAS_ID, b"a/b"))
+    (reset,) = events(status(ON), (NAS_ID, b"a"))
+    assert not (slash.session or "").startswith(reset.session or "?")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "time"),
+    [
+        ([], NOW),
+        ([(DELAY, word(0))], NOW),
+        ([(DELAY, word(90))], TODAY - 90),
+        ([(STAMP, word(int(TODAY) - 600))], TODAY - 600),
+        ([(STAMP, word(int(TODAY) - 600)), (DELAY, word(900))], TODAY - 900),
+        ([(STAMP, word(int(TODAY) + 600))], NOW),
+        ([(STAMP, word(86_400))], NOW),
+    ],
+)
+def test_an_event_is_as_old_as_its_server_says(pairs: list[Pair], time: float) -> None:
+    (event,) = events(status(START), *ANN, ADDRESS, *pairs)
+    assert event.time == time
+
+
+def test_a_copy_of_a_kept_request_is_answered_and_not_done_again() -> None:
+    answered, request = Answered(), packet(status(START), *ANN, ADDRESS)
+    first = dialogue(answered=answered)
+    (event,) = first.receive_data(request)
+    assert len(dialogue(answered=answered).receive_data(request)) == 1, "not kept yet"
+    first.reply(event, None)
+    again = dialogue(answered=answered)
+    assert again.receive_data(request) == ()
+    assert again.data_to_send() == first.data_to_send()
+
+
+def test_requests_that_were_answered_are_remembered_within_bounds() -> None:
+    answered = Answered()
+    for i in range(20_001):
+        answered.add(CLIENT, word(i))
+    assert (CLIENT, word(0)) not in answered
+    assert (CLIENT, word(1)) in answered
+
+
+def test_proxy_state_comes_back_in_its_order() -> None:
+    talk = dialogue()
+    states = ((PROXY_STATE, b"one"), (PROXY_STATE, b"two"))
+    request = packet(status(START), states[0], *ANN, states[1])
+    talk.receive_data(request)
+    reply = talk.data_to_send()
+    assert response_is_right(reply, request)
+    assert reply[20:] == b"\x21\x05one\x21\x05two"
+    assert int.from_bytes(reply[2:4], "big") == len(reply)
+
+
+def test_a_message_authenticator_is_checked() -> None:
+    talk, request = dialogue(), packet(status(START), *ANN, sign=True)
+    assert talk.receive_data(request) == []
+    assert response_is_right(talk.data_to_send(), request)
+    wrong = packet(status(START), *ANN, (MESSAGE_AUTHENTICATOR, bytes(16)))
+    with pytest.raises(WireError, match="Message-Authenticator"):
+        dialogue().receive_data(wrong)
+
+
+def test_the_message_authenticators_own_bytes_elsewhere_do_not_mislead() -> None:
+    signed = packet(status(START), *ANN, sign=True)
+    copied = packet((25, signed[-18:]), status(START), *ANN, sign=True)
+    assert dialogue().receive_data(copied) == []
+
+
+def test_what_follows_the_packet_in_its_datagram_is_padding() -> None:
+    talk, request = dialogue(), packet(status(START), *ANN, ADDRESS)
+    assert len(talk.receive_data(request + b"padding")) == 1
+
+
+@pytest.mark.parametrize("user", [(), ((USER, b""),), ((USER, b"\xff"),), ((USER, b"a\nb"),)])
+def test_a_session_without_a_name_is_answered_counted_and_earns_nothing(
+    user: tuple[Pair, ...],
+) -> None:
+    talk, request = dialogue(), packet(status(START), *ANN[1:], ADDRESS, *user)
+    assert talk.receive_data(request) == ()
+    assert len(talk.complaints) == 1
+    assert response_is_right(talk.data_to_send(), request)
+
+
+GOOD = packet(status(START), *ANN, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "too short"),
+        (GOOD[:19], "too short"),
+        (GOOD[:-1], "whose header says"),
+        (GOOD[:2] + b"\0\x13" + GOOD[4:], "whose header says 19"),
+        (GOOD + bytes(4096), "more than 4096"),
+        (packet(status(START), *ANN, ADDRESS, code=1), "code 1"),
+        (packet(status(START), *ANN, ADDRESS, code=5), "code 5"),
+        (packet(status(START), *ANN, ADDRESS, secret=b"plugh"), "secret"),
+        (GOOD[:-1] + b"\x08", "secret"),
+        (packet(*ANN, ADDRESS), "without Acct-Status-Type"),
+        (packet(status(START), ANN[0], ADDRESS), "without Acct-Session-Id"),
+        (packet(status(STOP), ANN[0]), "without Acct-Session-Id"),
+        (packet(status(START), *ANN, ADDRESS, ADDRESS), "two values of attribute 8"),
+        (packet(status(START), status(STOP), *ANN), "two values of attribute 40"),
+        (packet(status(START), *ANN, (FRAMED_IP, b"abc")), "attribute 8 with 3 bytes"),
+        (packet(status(START), *ANN, (FRAMED_IPV6, bytes(15))), "attribute 168 with 15"),
+        (packet(status(START), *ANN, (PREFIX, b"\0")), "Framed-IPv6-Prefix of 1 bytes"),
+        (packet(status(START), *ANN, (PREFIX, b"\0\x81" + bytes(16))), "129 bits"),
+        (packet(status(START), *ANN, (PREFIX, b"\0\x40" + bytes(7))), "64 bits in 7 bytes"),
+        (packet(*[(25, b"x")] * 201, status(START)), "more than 200 attributes"),
+    ],
+)
+def test_what_is_wrong_is_met_with_silence(data: bytes, why: str) -> None:
+    talk = dialogue()
+    with pytest.raises(WireError, match=why):
+        talk.receive_data(data)
+    assert talk.data_to_send() == b""
+
+
+def test_an_attribute_that_runs_over_the_end_is_refused() -> None:
+    for tail in (b"\x01", b"\x01\x00", b"\x01\x01", b"\x01\x09ann"):
+        body = bytes((STATUS, 6)) + word(START) + tail
+        head = struct.pack(">BBH", 4, 1, 20 + len(body))
+        data = head + hashlib.md5(head + bytes(16) + body + SECRET).digest() + body
+        with pytest.raises(WireError, match="wrong length"):
+            dialogue().receive_data(data)
+
+
+def test_a_client_without_a_secret_is_met_with_silence() -> None:
+    talk = dialogue(secret=None)
+    with pytest.raises(WireError, match="without a secret"):
+        talk.receive_data(GOOD)
+    assert talk.data_to_send() == b""
