@@ -10,10 +10,13 @@ from random import Random
 
 from poplock.dialects import DIALECTS
 
-from . import dialects
+from . import dialects, network
 
 Harness = Callable[[Random, int], None]
 
 HARNESSES: dict[str, Harness] = {
     **{f"dialect:{name}": dialects.harness(name) for name in DIALECTS},
+    "whoson": network.whoson,
+    "drac": network.drac,
+    "radius": network.radius,
 }
