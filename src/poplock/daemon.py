@@ -124,6 +124,7 @@ class Daemon:
                 self._dialogue(settings),
                 self._authorizer,
                 _limits(settings, settings.patience),
+                Admission(ask=settings.may_ask()),
             )
             await self._listen(exits, service, settings.socket(), settings, f"answer[{number}]")
 

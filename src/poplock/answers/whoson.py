@@ -69,7 +69,7 @@ class WhosonDialogue(Dialogue):
         self._said = bytearray()
         self._behind: deque[bytearray] = deque()  # for each open request, what is said after it
         self._broken: str | None = None
-        self.complaints: list[str] = []
+        self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if self._broken is not None:
@@ -82,12 +82,13 @@ class WhosonDialogue(Dialogue):
                 self._take(_only_line(data), requests)
             else:
                 self._cut(data, requests)
+                self.at_rest = not self._buffer and self._line is None
         except _FrameError as error:
             self._broken, self.closing = str(error), True
             self._say(f"*{error}")
             if not requests:
                 raise WireError(self._broken) from None
-            self.complaints.append(self._broken)
+            self._refusals.append(self._broken)
         return requests
 
     def _cut(self, data: bytes, requests: list[Request]) -> None:
@@ -118,7 +119,7 @@ class WhosonDialogue(Dialogue):
         try:
             request = self._read(line)
         except ValueError as error:
-            self.complaints.append(str(error))
+            self._refusals.append(str(error))
             self._say(f"*{error}")
         else:
             if request is None:
@@ -163,6 +164,10 @@ class WhosonDialogue(Dialogue):
         behind = self._behind.popleft()
         self._said += f"{said}\r\n\r\n".encode()
         self._said += behind
+
+    def refusals(self) -> Sequence[str]:
+        refusals, self._refusals = self._refusals, []
+        return refusals
 
     def data_to_send(self) -> bytes:
         said = bytes(self._said)

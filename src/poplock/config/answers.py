@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
+from ..core.addresses import NetworkSet
 from .complaint import Complaint, octal
 from .duration import Duration
 from .listen import Kind, Listen
@@ -29,6 +30,10 @@ class AnswerSettings(
 
     def socket(self) -> Listen:
         return Listen.read(self.listen, self.kinds)
+
+    def may_ask(self) -> NetworkSet | None:
+        """Whose questions are answered; None: everybody's who reaches the socket."""
+        return None
 
     def check(self, where: str) -> None:
         """Raise Complaint for a value that can't be meant."""

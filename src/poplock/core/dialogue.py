@@ -39,3 +39,7 @@ class Dialogue:
     def data_to_send(self) -> bytes:
         """What has been said since the last call."""
         return b""
+
+    def refusals(self) -> Sequence[str]:
+        """Why requests since the last call were refused in the protocol's own words."""
+        return ()

@@ -82,13 +82,13 @@ class _Exchange(Talk):
         dialogue = self._dialogue
         try:
             requests = [*dialogue.receive_data(data), *dialogue.receive_data(b"")]
-        finally:
+        except WireError:
             self._say()  # what the protocol says to a wrong request
+            raise
         self._take(requests)
 
-    def _say(self) -> None:
-        if not self._waiting:  # all replies to a datagram stand in one
-            super()._say()
+    def _say(self) -> bool:
+        return not self._waiting and super()._say()  # all replies to a datagram stand in one
 
     def _send(self, data: bytes) -> None:
         if self._sender:  # a program with an unbound unix socket can't be answered

@@ -96,19 +96,19 @@ class _Connection(Talk, asyncio.Protocol):
         if requests or self._dialogue.at_rest:
             self.active, self.partial = True, False
             self._take(requests)
-        elif not self.partial:
+        elif self._say() or not self.partial:  # what the dialogue answered by itself was one
             self.active = self.partial = True
-            self._say()
 
     def eof_received(self) -> bool:
         self._ended = True
         self.data_received(b"")
         return self._waiting  # the replies that are still owed go out first
 
-    def _say(self) -> None:
-        super()._say()
+    def _say(self) -> bool:
+        said = super()._say()
         if self._ended and not self._waiting:
             self._transport.close()
+        return said
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()

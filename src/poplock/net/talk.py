@@ -159,12 +159,16 @@ class Talk:
         if self._stop_waiting is not None:
             self._stop_waiting()
 
-    def _say(self) -> None:
+    def _say(self) -> bool:
+        """Send what the dialogue has said; whether that was anything."""
+        for why in self._dialogue.refusals():
+            self._service.complain(self._peer(), why)
         reply = self._dialogue.data_to_send()
         if reply:
             self._send(reply)
         if self._dialogue.closing and not self._waiting:
             self._close()
+        return bool(reply)
 
     # What a kind of socket does its own way.
 

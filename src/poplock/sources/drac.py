@@ -75,7 +75,7 @@ class DracDialogue(Dialogue):
         self._open: deque[int] = deque()  # transaction ids of the calls that wait for their outcome
         self._said = bytearray()
         self._broken: str | None = None
-        self.complaints: list[str] = []
+        self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if self._broken is not None:
@@ -84,11 +84,12 @@ class DracDialogue(Dialogue):
         try:
             for message in (data,) if self._records is None else self._records.feed(data):
                 self._take(message, requests)
+            self.at_rest = self._records is None or self._records.at_rest
         except WireError as error:
             self._broken, self.closing = str(error), True
             if not requests:
                 raise
-            self.complaints.append(self._broken)
+            self._refusals.append(self._broken)
         return requests
 
     def _take(self, message: bytes, requests: list[Request]) -> None:
@@ -102,7 +103,7 @@ class DracDialogue(Dialogue):
         try:
             ip = self._read(call)
         except _RefusedError as error:
-            self.complaints.append(str(error))
+            self._refusals.append(str(error))
             self._say(xid, *error.body)
         else:
             if ip is None:
@@ -140,6 +141,10 @@ class DracDialogue(Dialogue):
         elif type(outcome) is Refused:
             result = _ADD_PERM
         self._say(self._open.popleft(), _ACCEPTED, _AUTH_NONE, 0, _SUCCESS, result)
+
+    def refusals(self) -> Sequence[str]:
+        refusals, self._refusals = self._refusals, []
+        return refusals
 
     def data_to_send(self) -> bytes:
         said = bytes(self._said)

@@ -110,7 +110,7 @@ class RadiusDialogue(Dialogue):
         self._request = b""
         self._proxy_state = b""
         self._said = b""
-        self.complaints: list[str] = []
+        self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if self._secret is None:
@@ -147,7 +147,7 @@ class RadiusDialogue(Dialogue):
             ]
         addresses, user = _addresses(attributes), _user(attributes)
         if addresses and not user:
-            self.complaints.append("a session without a User-Name, or one that is not printable")
+            self._refusals.append("a session without a User-Name, or one that is not printable")
             return ()
         return [
             Login(time, ip, user, service, session=f"{session}/{slot}") for slot, ip in addresses
@@ -174,6 +174,10 @@ class RadiusDialogue(Dialogue):
         head += (_HEADER + len(self._proxy_state)).to_bytes(2, "big")
         signed = head + self._request[4:_HEADER] + self._proxy_state + secret
         self._said = head + _md5(signed) + self._proxy_state
+
+    def refusals(self) -> Sequence[str]:
+        refusals, self._refusals = self._refusals, []
+        return refusals
 
     def data_to_send(self) -> bytes:
         said, self._said = self._said, b""

@@ -62,6 +62,11 @@ class Records:
         self._buffer = b""
         self._record = b""
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is kept of a record that isn't whole."""
+        return not self._buffer and not self._record
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The records that are whole now; WireError for a long one, after those before it."""
         data = self._buffer + data

@@ -24,22 +24,37 @@ NOBODY = NetworkSet()
 
 
 class Lines(Dialogue):
-    """A protocol for these tests: `+IP` tells of a login, `?IP` asks, `.` says good-bye."""
+    """A protocol for these tests: `+IP` tells of a login, `?IP` asks, `.` says good-bye.
+
+    `!` is wrong, and told so in the protocol's own words.
+    """
 
     refuses = True
 
     def __init__(self, peer: IPAddress | None = None, datagram: bool = False) -> None:
         self.buffer = b""
         self.out = b""
+        self.wrong: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         self.buffer += data
         *lines, self.buffer = self.buffer.split(b"\n")
-        return [self.read(line.decode()) for line in lines if line != b"." or self.leave()]
+        self.at_rest = not self.buffer
+        return [
+            self.read(line.decode()) for line in lines if line not in (b".", b"!") or self.own(line)
+        ]
 
-    def leave(self) -> bool:
-        self.closing = True
+    def own(self, line: bytes) -> bool:
+        """What needs nobody else to be answered."""
+        if line == b"!":
+            self.out += b"wrong\n"
+            self.wrong.append("it said !")
+        self.closing = line == b"."
         return False
+
+    def refusals(self) -> Sequence[str]:
+        wrong, self.wrong = self.wrong, []
+        return wrong
 
     def read(self, line: str) -> Request:
         if line[:1] == "?":
@@ -189,6 +204,43 @@ def test_who_may_ask_may_not_thereby_tell(way, caplog: pytest.LogCaptureFixture)
     assert len([r for r in caplog.records if "may not tell" in r.message]) == 1
 
 
+@ways
+def test_what_the_protocol_refuses_in_its_own_words_is_counted(way) -> None:  # type: ignore[no-untyped-def]
+    async def main() -> None:
+        world = World()
+        assert await way(world, b"!\n+203.0.113.9\n") == b"wrong\nkept\n"
+        assert await way(world, b"!\n") == b"wrong\n"
+        assert world.service.refused == 2
+
+    asyncio.run(main())
+
+
+def test_a_request_that_the_dialogue_answers_by_itself_is_whole_and_answered_at_once() -> None:
+    async def main() -> None:
+        world = World()
+        server = StreamServer(world.service)
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        await server.start(sock)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"+203")
+        await writer.drain()
+        while not any(c.partial for c in server.connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        writer.write(b".0.113.9\n")
+        assert await asyncio.wait_for(reader.readline(), 5) == b"kept\n"
+        writer.write(b"!")
+        while not any(c.partial for c in server.connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        writer.write(b"\n")
+        assert await asyncio.wait_for(reader.readline(), 5) == b"wrong\n"
+        assert not any(c.partial for c in server.connections)
+        writer.close()
+        await server.close()
+
+    asyncio.run(main())
+
+
 def test_a_stranger_whom_the_protocol_cannot_refuse_is_closed_unheard() -> None:
     async def main() -> None:
         world = World(Mute, Admission(ask=NOBODY, tell=NOBODY))
@@ -248,13 +300,10 @@ def test_a_wrong_datagram_is_counted_and_the_next_one_is_taken() -> None:
 class Talkative(Mute):
     """The same, with a peer that also says what is no request: lines that begin with #."""
 
-    @property
-    def at_rest(self) -> bool:  # type: ignore[override]
-        return not self.buffer
-
     def receive_data(self, data: bytes) -> Sequence[Request]:
         self.buffer += data
         *lines, self.buffer = self.buffer.split(b"\n")
+        self.at_rest = not self.buffer
         return [self.read(line.decode()) for line in lines if line[:1] != b"#"]
 
 

@@ -43,7 +43,7 @@ def refused(message: bytes) -> tuple[int, ...]:
     """The error in the reply to a wrong call: what follows transaction id and message type."""
     talk = DracDialogue(datagram=True)
     assert talk.receive_data(message) == []
-    assert len(talk.complaints) == 1
+    assert len(talk.refusals()) == 1
     xid, reply, *rest = words(talk.data_to_send())
     assert (xid, reply) == (XID, 1)
     return tuple(rest)
@@ -101,7 +101,7 @@ def test_the_null_procedure_does_nothing(version: int) -> None:
     talk = DracDialogue(datagram=True)
     assert talk.receive_data(call(b"", version=version, procedure=0)) == []
     assert words(talk.data_to_send()) == (XID, 1, 0, 0, 0, 0)
-    assert talk.complaints == []
+    assert talk.refusals() == []
 
 
 @pytest.mark.parametrize(
