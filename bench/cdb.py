@@ -13,11 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from poplock.config.maps import CdbSettings
 from poplock.core.addresses import Network
 from poplock.core.clock import SystemClock
 from poplock.core.grants import Grant
 from poplock.core.table import GrantTable
-from poplock.maps.cdb import CdbMap, CdbSettings, read_cdb
+from poplock.maps.cdb import CdbMap
+from poplock.maps.cdbfile import read_cdb
 
 from .common import Row, address, row
 

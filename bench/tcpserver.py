@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from poplock.config.maps import DirectorySettings
 from poplock.core.addresses import Network
 from poplock.core.clock import SystemClock
 from poplock.core.grants import Grant
-from poplock.maps.directory import DirectoryMap, DirectorySettings
+from poplock.maps.directory import DirectoryMap
 
 from .cdb import GRANTS, grants_cdb
 from .common import SERVER_CPU, Row, compiled, free_port, listens, row, running, wait_for

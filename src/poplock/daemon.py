@@ -36,7 +36,7 @@ from .core.clock import Clock, SystemClock
 from .core.errors import ConfigError, MapError, StoreError
 from .core.policy import Policy
 from .keeper import Keeper
-from .maps import make_map
+from .maps import make_lease, make_map
 from .net.datagram import DatagramServer
 from .net.interfaces import own_addresses
 from .net.listen import open_listener
@@ -102,8 +102,12 @@ class Daemon:
 
     async def _start_maps(self, exits: AsyncExitStack) -> None:
         for settings in self._config.map:
+            clock = self._authorizer.clock
             publisher = Publisher(
-                self._authorizer, make_map(settings, self._authorizer.clock), settings.path
+                self._authorizer,
+                make_map(settings, clock),
+                make_lease(settings, clock),
+                settings.path,
             )
             exits.push_async_callback(self._close_map, publisher)
             await publisher.start()

@@ -2,37 +2,44 @@
 
 Changes are collected in the event loop, which costs little; files are written by one thread. A
 burst of changes becomes one file: at most one each `PACE`. A map that can't be written is tried
-again each second, and the old file stays as it was.
+again each second, and the old file stays as it was, until its lease ends: the lease is prolonged
+only by a daemon whose map is as it should be.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from .authorizer import Authorizer
 from .core.errors import MapError
 from .core.table import Change
-from .maps import Map
+from .maps import Map, empty
+from .maps.lease import Lease
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 PACE = 0.05  # seconds between two publications; a change is to be visible within 0.1
 RETRY = 1.0  # seconds
-RENEW = 60.0  # seconds between two renewals of what would otherwise lapse
+RENEW = 20.0  # seconds between two renewals of what would otherwise lapse; a third of a lease
 
 
 class Publisher:
-    """One map and its file."""
+    """One map, its file and its lease."""
 
-    def __init__(self, authorizer: Authorizer, map_: Map, title: str) -> None:
+    def __init__(self, authorizer: Authorizer, map_: Map, lease: Lease, title: str) -> None:
         self.title = title
         self.trouble: str | None = None
         self.published = 0
         self._authorizer = authorizer
         self._map = map_
+        self._lease = lease
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="map")
@@ -81,7 +88,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Take all grants out of the file: nobody would renew it."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._map.clear)
+        await self._in_thread(partial(empty, self._map, self._lease))
         self._thread.shutdown()
 
     def _changed(self, changes: Iterable[Change]) -> None:
@@ -91,8 +98,18 @@ class Publisher:
         self._wanted.set()
 
     async def _publish(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._map.publish)
+        """Write what has changed, and with it prolong the lease."""
+        if self.published and self._lease.lapsed:
+            self._map.replace_all(self._authorizer.table)
+        await self._in_thread(self._write)
         self.published += 1
+
+    def _write(self) -> None:
+        with self._lease.renewal():
+            self._map.publish()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     @staticmethod
     def _settle(waiting: Sequence[asyncio.Future[None]], error: MapError | None) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from poplock.config.maps import DirectorySettings
 from poplock.core.clock import SystemClock
 from poplock.core.grants import Grant
 from poplock.core.table import GrantTable
-from poplock.maps.directory import DirectoryMap, DirectorySettings
+from poplock.maps.directory import DirectoryMap
 from tests.daemon import ROOT, Poplock
 
 CHECK, ALLOW = ROOT / "programs" / "poplock-check", ROOT / "programs" / "poplock-allow"

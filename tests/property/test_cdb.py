@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poplock.config.maps import CdbSettings
 from poplock.core.clock import FakeClock
 from poplock.core.errors import MapError
 from poplock.core.grants import Grant
 from poplock.core.table import GrantTable
-from poplock.maps.cdb import CdbImage, CdbMap, CdbSettings, read_cdb
+from poplock.maps.cdb import CdbMap
+from poplock.maps.cdbfile import CdbImage, read_cdb
 from poplock.maps.tcprules import read_rules
 
 keys = st.binary(max_size=12)

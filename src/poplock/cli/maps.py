@@ -1,13 +1,16 @@
-"""`poplock maps write` and `poplock maps clear`."""
+"""`poplock maps write`, `poplock maps clear` and `poplock maps sweep`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from ..config import Config
+from ..config.maps import MapSettings
 from ..control import NobodyThereError, WriteMaps, ask
-from ..core.clock import SystemClock
+from ..core.clock import Clock, SystemClock
 from ..core.errors import PoplockError
-from ..maps import make_map
+from ..maps import empty, make_lease, make_map
 from .common import config_option, load
 
 
@@ -48,12 +51,42 @@ def clear(config_path: Path) -> None:
     Example:
       poplock maps clear
     """
-    config = load(config_path)
-    failures = []
+
+    def clear_one(settings: MapSettings, clock: Clock) -> None:
+        empty(make_map(settings, clock), make_lease(settings, clock))
+
+    _each(load(config_path), clear_one)
+
+
+@command.command("sweep")
+@config_option
+def sweep(config_path: Path) -> None:
+    """Empty each map whose lease has run out, because the daemon is dead or hangs.
+
+    For a timer (poplock-sweep.timer), cron, or a supervisor's finish script: it needs no daemon. A
+    map whose lease holds is left alone.
+
+    \b
+    Example:
+      * * * * * poplock  poplock maps sweep     # /etc/cron.d/poplock
+    """
+
+    def sweep_one(settings: MapSettings, clock: Clock) -> None:
+        with make_lease(settings, clock).ended() as over:
+            if over:
+                make_map(settings, clock).clear()
+                click.echo(f"{settings.path}: its lease had run out; all grants were taken out")
+
+    _each(load(config_path), sweep_one)
+
+
+def _each(config: Config, act: Callable[[MapSettings, Clock], None]) -> None:
+    """Do this to every map, to the others as well when one fails."""
+    clock, failures = SystemClock(), []
     for settings in config.map:
         try:
-            make_map(settings, SystemClock()).clear()
-        except PoplockError as error:  # the others must be emptied all the same
+            act(settings, clock)
+        except PoplockError as error:
             failures.append(str(error))
     if failures:
         raise PoplockError("; ".join(failures))

@@ -10,12 +10,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from ..core.policy import NEVER, Rules
-from ..maps.cdb import CdbSettings
-from ..maps.directory import DirectorySettings
 from .answers import AnswerTypes
 from .complaint import Complaint, absolute, octal
 from .duration import Duration
 from .listen import networks
+from .maps import MapTypes
 from .sources import ListeningSettings, SourceTypes
 
 
@@ -77,7 +76,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     log: LogSection = field(default_factory=LogSection)
     source: tuple[SourceTypes, ...] = ()
     answer: tuple[AnswerTypes, ...] = ()
-    map: tuple[CdbSettings | DirectorySettings, ...] = ()
+    map: tuple[MapTypes, ...] = ()
 
     def rules_of_sources(self) -> Mapping[str, Rules]:
         """The rules of each source, by its title."""
@@ -109,8 +108,8 @@ def check(config: Config) -> None:
                 _taken(listening, listen, f"{where}.listen[{n}]")
     paths: dict[str, str] = {}
     for i, map_ in enumerate(config.map):
+        map_.check(f"map[{i}]")
         where = f"map[{i}].path"
-        absolute(where, map_.path)
         taken = paths.setdefault(map_.path, where)
         if taken != where:
             raise Complaint(where, f"{map_.path} is already written by {taken}")

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import ConfigError
-from ..maps.cdb import CdbSettings
 from ..sources.tokens import TokenFileError, Tokens
 from .load import at
+from .maps import CdbSettings, TextSettings
 from .model import Config
 from .sources import (
     FileSettings,
@@ -58,7 +58,7 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
             found.append((f"answer[{i}].listen", _folder(socket)))
     for i, map_ in enumerate(config.map):
         found.append((f"map[{i}].path", _folder(map_.path)))
-        if isinstance(map_, CdbSettings) and map_.static is not None:
+        if isinstance(map_, CdbSettings | TextSettings) and map_.static is not None:
             found.append((f"map[{i}].static", _readable(map_.static)))
     return [(where, why) for where, why in found if why is not None]
 

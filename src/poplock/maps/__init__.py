@@ -8,14 +8,21 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Protocol, cast
 
+from ..config.maps import MapSettings
 from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.grants import Grant
 from ..core.table import GrantTable
+from .lease import Lease
 
 MAPS = {
     "cdb": "cdb:CdbMap",
     "directory": "directory:DirectoryMap",
+    "addresses": "addresses:AddressesMap",
+    "postfix_cdb": "postfix_cdb:PostfixCdbMap",
+    "postfix_lmdb": "postfix_lmdb:PostfixLmdbMap",
+    "sqlite": "sqlite:SqliteMap",
+    "text": "text:TextMap",
 }
 
 
@@ -39,10 +46,21 @@ class Map(Protocol):
 
 
 class MakesMap(Protocol):
-    def __call__(self, settings: object, clock: Clock) -> Map: ...
+    def __call__(self, settings: MapSettings, clock: Clock) -> Map: ...
 
 
-def make_map(settings: object, clock: Clock) -> Map:
+def make_lease(settings: MapSettings, clock: Clock) -> Lease:
+    """How long the word of this map lasts."""
+    return Lease(settings.path, settings.lease, clock)
+
+
+def empty(map_: Map, lease: Lease) -> None:
+    """Take all grants out of a map; it needs no lease then."""
+    with lease.ended(early=True):
+        map_.clear()
+
+
+def make_map(settings: MapSettings, clock: Clock) -> Map:
     """The map that these settings describe."""
     row = MAPS[str(getattr(type(settings), "__struct_config__").tag)]  # noqa: B009
     module, _, attribute = row.partition(":")

@@ -17,8 +17,7 @@ from collections.abc import Iterable
 from ipaddress import IPv6Network
 from pathlib import Path
 
-from msgspec import Struct
-
+from ..config.maps import DirectorySettings, MapSettings
 from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.errors import MapError
@@ -27,17 +26,6 @@ from ..core.table import GrantTable
 from .publish import publish
 
 PREFIX_FILE = ".ipv6-prefix"
-
-
-class DirectorySettings(
-    Struct, tag="directory", tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True
-):
-    """A folder for `poplock-check`."""
-
-    path: str
-    lease: int = 3600
-    group: str | None = None
-    mode: str = "0644"
 
 
 def file_name(network: Network) -> str:
@@ -51,46 +39,39 @@ def file_name(network: Network) -> str:
     return f"{'-'.join(numbers)}_{net.prefixlen}"
 
 
-class DirectoryMap:
-    """The folder and what still has to be written into it."""
+class FolderMap:
+    """A folder of small files, and what still has to be written into it."""
 
-    def __init__(self, settings: DirectorySettings, clock: Clock) -> None:
+    def __init__(self, settings: MapSettings, clock: Clock) -> None:
         self._path = Path(settings.path)
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: dict[str, bytes | None] = {}
-        self._leased: dict[Network, Grant] = {}
         self._sweep = False
+
+    def _begin_anew(self) -> None:
+        """Forget what is known of the files."""
+
+    def _change(self, network: Network, grant: Grant | None) -> Iterable[tuple[str, bytes | None]]:
+        """Files to be written, or to be taken away, when this is the network's best grant."""
+        raise NotImplementedError
 
     def replace_all(self, table: GrantTable) -> None:
         with self._lock:
             self._waiting.clear()
-            self._leased.clear()
+            self._begin_anew()
             self._sweep = True
         now = self._clock.now()
         self.update((grant.network, grant) for grant in table.longest(now))
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
-        now, uptime, boot = self._clock.now(), self._clock.uptime(), self._clock.boot_id()
         with self._lock:
             for network, grant in changed:
-                self._leased.pop(network, None)
-                if grant is None:
-                    self._waiting[file_name(network)] = None
-                    continue
-                ahead = grant.expires_at - now
-                if ahead > self._settings.lease:
-                    ahead = self._settings.lease
-                    self._leased[network] = grant
-                user = "".join(c for c in grant.user if c.isprintable())
-                line = f"{int(uptime + ahead)} {boot} {network} {user}\n"
-                self._waiting[file_name(network)] = line.encode()
-                if ":" in network:
-                    self._waiting[PREFIX_FILE] = network.rpartition("/")[2].encode() + b"\n"
+                self._waiting.update(self._change(network, grant))
 
     def renew(self) -> None:
-        self.update(list(self._leased.items()))
+        """Nothing lapses by itself."""
 
     def publish(self) -> None:
         with self._lock:
@@ -129,3 +110,33 @@ class DirectoryMap:
                 self._remove_all_but(())
         except OSError as error:
             raise MapError(f"cannot empty the map {self._path}: {error.strerror}") from error
+
+
+class DirectoryMap(FolderMap):
+    """The folder that `poplock-check` reads."""
+
+    def __init__(self, settings: DirectorySettings, clock: Clock) -> None:
+        super().__init__(settings, clock)
+        self._leased: dict[Network, Grant] = {}
+
+    def _begin_anew(self) -> None:
+        self._leased.clear()
+
+    def _change(self, network: Network, grant: Grant | None) -> Iterable[tuple[str, bytes | None]]:
+        self._leased.pop(network, None)
+        name = file_name(network)
+        if grant is None:
+            yield name, None
+            return
+        ahead = grant.expires_at - self._clock.now()
+        if ahead > self._settings.lease:
+            ahead = self._settings.lease
+            self._leased[network] = grant
+        user = "".join(c for c in grant.user if c.isprintable())
+        deadline = int(self._clock.uptime() + ahead)
+        yield name, f"{deadline} {self._clock.boot_id()} {network} {user}\n".encode()
+        if ":" in network:
+            yield PREFIX_FILE, network.rpartition("/")[2].encode() + b"\n"
+
+    def renew(self) -> None:
+        self.update(list(self._leased.items()))

@@ -25,9 +25,7 @@ def publish(
         try:
             for part in parts:
                 _write(descriptor, part)
-            if group is not None:
-                os.fchown(descriptor, -1, grp.getgrnam(group).gr_gid)
-            os.fchmod(descriptor, mode)
+            give(descriptor, mode=mode, group=group)
             if durable:
                 os.fsync(descriptor)
         finally:
@@ -35,12 +33,21 @@ def publish(
         temporary.rename(path)
         if durable:
             _sync_folder(path.parent)
-    except KeyError:
-        raise MapError(f"cannot write the map {path}: there is no group {group!r}") from None
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
         raise MapError(f"cannot write the map {path}: {error.strerror}") from error
+
+
+def give(descriptor: int, *, mode: int, group: str | None) -> None:
+    """Set whose an open file is; MapError where there is no such group."""
+    if group is not None:
+        try:
+            gid = grp.getgrnam(group).gr_gid
+        except KeyError:
+            raise MapError(f"there is no group {group!r} on this host for a map") from None
+        os.fchown(descriptor, -1, gid)
+    os.fchmod(descriptor, mode)
 
 
 def _write(descriptor: int, part: bytes) -> None:

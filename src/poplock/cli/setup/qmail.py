@@ -1,10 +1,9 @@
 """qmail: the maps that tcpserver and poplock-check read, and poplock-allow after checkpassword."""
 
 from ...config import Config
+from ...config.maps import CdbSettings, DirectorySettings
 from ...config.sources import SpoolSettings
 from ...core.errors import PoplockError
-from ...maps.cdb import CdbSettings
-from ...maps.directory import DirectorySettings
 
 
 def lines(config: Config) -> str:

@@ -1,0 +1,111 @@
+"""A map that is a cdb: an operator's records, and one for each granted address behind them.
+
+Subclasses say what keys and records look like to their reader.
+"""
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..config.maps import MapSettings
+from ..core.addresses import Network
+from ..core.clock import Clock
+from ..core.errors import MapError
+from ..core.grants import Grant
+from ..core.table import GrantTable
+from .cdbfile import CdbImage, Snapshot
+from .keys import ExactAddresses
+from .publish import publish
+
+Records = list[tuple[bytes, bytes]]
+
+
+class CdbFileMap:
+    """The image in memory, and the file that it becomes."""
+
+    def __init__(self, settings: MapSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._path = Path(settings.path)
+        self._lock = threading.Lock()
+        self._static: dict[bytes, bytes] = {}
+        self._image = CdbImage()
+        self._addresses = ExactAddresses()
+        self._changed = True
+
+    def _static_records(self) -> Records:
+        """The operator's own records; MapError where they can't be read."""
+        return []
+
+    def _records_left(self) -> Records:
+        """What is left when all grants are taken out, whatever can be read."""
+        return []
+
+    def _key(self, address: str) -> bytes:
+        raise NotImplementedError
+
+    def _data(self, key: bytes, grant: Grant) -> bytes | None:
+        """The record of a grant; None where it must not have one."""
+        raise NotImplementedError
+
+    def replace_all(self, table: GrantTable) -> None:
+        records = self._static_records()
+        static: dict[bytes, bytes] = {}
+        for key, data in records:
+            static.setdefault(key, data)  # readers take the first of equal keys
+        with self._lock:
+            self._static, self._image = static, CdbImage(records)
+            self._addresses.clear()
+            self._changed = True
+        now = self._clock.now()
+        self.update((grant.network, grant) for grant in table.longest(now))
+
+    def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
+        with self._lock:
+            for network, grant in changed:
+                old, new = self._addresses.change(network, grant)
+                old_key = None if old is None else self._key(old)
+                self._put(old_key, None if new is None else self._key(new), grant)
+            if self._image.wasteful:
+                self._image = CdbImage(list(self._image.records()))
+
+    def _put(self, old: bytes | None, key: bytes | None, grant: Grant | None) -> None:
+        image = self._image
+        data = None if key is None or grant is None else self._data(key, grant)
+        if old is not None and old not in self._static:
+            held = image.get(old)
+            if held is not None and (old != key or held != data):
+                image.remove(old)
+                self._changed = True
+            elif held is not None:
+                return
+        if key is not None and data is not None:
+            image.add(key, data)
+            self._changed = True
+
+    def renew(self) -> None:
+        """A cdb has no ends in it that could be renewed."""
+
+    def publish(self) -> None:
+        with self._lock:
+            if not self._changed:
+                return
+            self._changed = False
+            snapshot = self._image.snapshot()
+        try:
+            self._publish(snapshot)
+        except MapError:
+            self._changed = True
+            raise
+
+    def clear(self) -> None:
+        records = self._records_left()
+        with self._lock:
+            self._image = CdbImage(records)
+            self._addresses.clear()
+            snapshot = self._image.snapshot()
+        self._publish(snapshot)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        mode = int(self._settings.mode, 8)
+        publish(self._path, snapshot.parts(), mode=mode, group=self._settings.group)

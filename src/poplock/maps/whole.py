@@ -1,0 +1,96 @@
+"""A map that is one file, written whole, with a piece of it for each network.
+
+Subclasses say what a grant's piece is. An operator's own lines (`static`) stand before all others
+and stay when the grants are taken out; a comment parts the two, so that this can be done even while
+the operator's file can't be read.
+"""
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..config.maps import MapSettings
+from ..core.addresses import Network
+from ..core.clock import Clock
+from ..core.errors import MapError
+from ..core.grants import Grant
+from ..core.table import GrantTable
+from .publish import publish
+
+_MARK = b"# Grants by poplock: written anew all the time, edit nothing below.\n"
+
+
+class WholeFileMap:
+    """The pieces, and the file they make."""
+
+    def __init__(self, settings: MapSettings, clock: Clock, static: str | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._path = Path(settings.path)
+        self._static_path = None if static is None else Path(static)
+        self._static = b""
+        self._lock = threading.Lock()
+        self._pieces: dict[Network, bytes] = {}
+        self._changed = True
+
+    def piece(self, grant: Grant) -> bytes:
+        """What stands in the file for this grant."""
+        raise NotImplementedError
+
+    def replace_all(self, table: GrantTable) -> None:
+        static = self._read_static()
+        with self._lock:
+            self._static = static
+            self._pieces.clear()
+            self._changed = True
+        now = self._clock.now()
+        self.update((grant.network, grant) for grant in table.longest(now))
+
+    def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
+        with self._lock:
+            for network, grant in changed:
+                piece = None if grant is None else self.piece(grant)
+                if piece == self._pieces.get(network):
+                    continue
+                self._changed = True
+                if piece is None:
+                    del self._pieces[network]
+                else:
+                    self._pieces[network] = piece
+
+    def renew(self) -> None:
+        """A text has no ends in it that could be renewed."""
+
+    def publish(self) -> None:
+        with self._lock:
+            if not self._changed:
+                return
+            self._changed = False
+            parts = [self._static, _MARK, *self._pieces.values()]
+        try:
+            self._write(parts)
+        except MapError:
+            self._changed = True
+            raise
+
+    def clear(self) -> None:
+        with self._lock:
+            self._pieces.clear()
+        try:
+            static = self._read_static()
+        except MapError:
+            static = self._path.read_bytes().partition(_MARK)[0] if self._path.exists() else b""
+        self._write([static, _MARK])
+
+    def _write(self, parts: list[bytes]) -> None:
+        mode = int(self._settings.mode, 8)
+        publish(self._path, [b"".join(parts)], mode=mode, group=self._settings.group)
+
+    def _read_static(self) -> bytes:
+        if self._static_path is None:
+            return b""
+        try:
+            text = self._static_path.read_bytes()
+        except OSError as error:
+            raise MapError(f"cannot read {self._static_path}: {error.strerror}") from error
+        return text if not text or text.endswith(b"\n") else text + b"\n"
