@@ -60,15 +60,33 @@ class Authorizer:
         self.table = GrantTable()
         self.pending = Batch()
         self.counts = Counts()
-        self.trouble: str | None = "the store has not been read yet"
+        self._trouble: str | None = "the store has not been read yet"
         self._match_sender = match_sender
         self._uses: dict[str, Use] = {}  # client -> what it uses now
         self._used: list[Use] = []  # before its grant changed
         self._places: dict[str, tuple[Network | None, NoOpinion]] = {}
         self._listeners: list[Listener] = []
+        self._on_trouble: list[Callable[[], None]] = []
         self._expected: dict[Network, set[Callable[[], None]]] = {}
         self.wake: Callable[[], None] = lambda: None
         """Called when something waits in `pending`."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be said just now; None while all is well."""
+        return self._trouble
+
+    @trouble.setter
+    def trouble(self, why: str | None) -> None:
+        began_or_ended = (why is None) != (self._trouble is None)
+        self._trouble = why
+        if began_or_ended:
+            for listener in self._on_trouble:
+                listener()
+
+    def on_trouble(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called whenever trouble begins or ends."""
+        self._on_trouble.append(listener)
 
     def load(self, store: Store) -> dict[str, str]:
         """Take over what the store holds; returns the sources' positions."""
@@ -215,8 +233,8 @@ class Authorizer:
 
     def decide(self, query: Query) -> Answer:
         """The answer, from memory."""
-        if self.trouble is not None:
-            return Unavailable(self.trouble)
+        if self._trouble is not None:
+            return Unavailable(self._trouble)
         network, no_opinion = self._places.get(query.client) or self._place(query.client)
         if network is None:
             return no_opinion

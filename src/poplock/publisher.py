@@ -3,7 +3,8 @@
 Changes are collected in the event loop, which costs little; files are written by one thread. A
 burst of changes becomes one file: at most one each `PACE`. A map that can't be written is tried
 again each second, and the old file stays as it was, until its lease ends: the lease is prolonged
-only by a daemon whose map is as it should be.
+only by a daemon whose map is as it should be. While the store can't be asked, maps are empty: an
+MTA that reads them can't be told "unavailable".
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 from .authorizer import Authorizer
 from .core.errors import MapError
-from .core.table import Change
+from .core.table import Change, GrantTable
 from .maps import Map, empty
 from .maps.lease import Lease
 
@@ -46,8 +47,9 @@ class Publisher:
 
     async def start(self) -> None:
         """Write the map as the table is now; MapError if that can't be."""
-        self._map.replace_all(self._authorizer.table)
+        self._take_over()
         self._authorizer.subscribe(self._changed)
+        self._authorizer.on_trouble(self._trouble_changed)
         await self._publish()
 
     async def run(self) -> None:
@@ -76,7 +78,7 @@ class Publisher:
 
     async def rewrite(self) -> None:
         """Write everything anew, with what an operator has changed in rules of his own."""
-        self._map.replace_all(self._authorizer.table)
+        self._take_over()
         await self.shown()
 
     async def shown(self) -> None:
@@ -92,15 +94,26 @@ class Publisher:
         self._thread.shutdown()
 
     def _changed(self, changes: Iterable[Change]) -> None:
+        if self._authorizer.trouble is not None:
+            return
         table, now = self._authorizer.table, self._authorizer.clock.now()
         networks = dict.fromkeys(change.key.network for change in changes)
         self._map.update([(network, table.best(network, now)) for network in networks])
         self._wanted.set()
 
+    def _trouble_changed(self) -> None:
+        self._take_over()
+        self._wanted.set()
+
+    def _take_over(self) -> None:
+        """Have the map hold what may be said now."""
+        well = self._authorizer.trouble is None
+        self._map.replace_all(self._authorizer.table if well else GrantTable())
+
     async def _publish(self) -> None:
         """Write what has changed, and with it prolong the lease."""
         if self.published and self._lease.lapsed:
-            self._map.replace_all(self._authorizer.table)
+            self._take_over()
         await self._in_thread(self._write)
         self.published += 1
 

@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from poplock.config.maps import (
+    AddressCdbSettings,
     AddressesSettings,
     CdbSettings,
     DirectorySettings,
     MapSettings,
-    PostfixCdbSettings,
     PostfixLmdbSettings,
     SqliteSettings,
     TextSettings,
@@ -83,7 +83,7 @@ KINDS: dict[str, tuple[Callable[[Path], MapSettings], Read, tuple[str, str]]] = 
         ("203.0.113.9", file_name("2001:db8:1:2::/64")),  # type: ignore[arg-type]
     ),
     "addresses": (lambda p: AddressesSettings(path=str(p / "m")), files, EXACT),
-    "postfix_cdb": (lambda p: PostfixCdbSettings(path=str(p / "m.cdb")), cdb, EXACT),
+    "address_cdb": (lambda p: AddressCdbSettings(path=str(p / "m.cdb")), cdb, EXACT),
     "postfix_lmdb": (lambda p: PostfixLmdbSettings(path=str(p / "m.lmdb")), lmdb_keys, EXACT),
     "sqlite": (lambda p: SqliteSettings(path=str(p / "m")), rows, EXACT),
 }

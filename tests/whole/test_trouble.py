@@ -212,3 +212,19 @@ def test_systemd_hears_of_the_start_the_watchdog_and_the_end(tmp_path: Path) -> 
         assert poplock.end(signal.SIGTERM) == 0
         while (said := systemd.recv(200)) != b"STOPPING=1":
             assert said.startswith(b"WATCHDOG=1\n")
+
+
+def test_maps_are_empty_while_the_store_cannot_be_asked(tmp_path: Path) -> None:
+    """An MTA that reads a map can't be told "unavailable"."""
+    relays = tmp_path / "relays"
+    config = f'[[map]]\ntype = "text"\nform = "plain"\npath = "{relays}"\n'
+    with Poplock(tmp_path, config) as poplock:
+        there = lambda: "203.0.113.9\n" in relays.read_text()  # noqa: E731
+        poplock.run("grant", "203.0.113.9", "--user", "ann")
+        assert there()
+        store = tmp_path / "poplock.db"
+        store.rename(store.with_suffix(".away"))
+        assert poplock.run("grant", "203.0.113.8", "--user", "bob").returncode == 75
+        poplock.until(lambda: not there(), "the map is emptied")
+        store.with_suffix(".away").rename(store)
+        poplock.until(there, "the map is filled again")

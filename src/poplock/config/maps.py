@@ -62,10 +62,12 @@ class _NamedSettings(MapSettings, kw_only=True, frozen=True):
             )
 
 
-class PostfixCdbSettings(_NamedSettings, tag="postfix_cdb", kw_only=True, frozen=True):
-    """What `cdb:` of Postfix reads."""
+class AddressCdbSettings(_NamedSettings, tag="address_cdb", kw_only=True, frozen=True):
+    """What `cdb:` of Postfix reads, and Exim's cdb look-up."""
 
     ending: ClassVar[str] = ".cdb"
+
+    value: Literal["ok", "user"] = "ok"
 
 
 class PostfixLmdbSettings(_NamedSettings, tag="postfix_lmdb", kw_only=True, frozen=True):
@@ -99,7 +101,7 @@ MapTypes = (
     CdbSettings
     | DirectorySettings
     | AddressesSettings
-    | PostfixCdbSettings
+    | AddressCdbSettings
     | PostfixLmdbSettings
     | SqliteSettings
     | TextSettings

@@ -19,7 +19,7 @@ MAPS = {
     "cdb": "cdb:CdbMap",
     "directory": "directory:DirectoryMap",
     "addresses": "addresses:AddressesMap",
-    "postfix_cdb": "postfix_cdb:PostfixCdbMap",
+    "address_cdb": "address_cdb:AddressCdbMap",
     "postfix_lmdb": "postfix_lmdb:PostfixLmdbMap",
     "sqlite": "sqlite:SqliteMap",
     "text": "text:TextMap",

@@ -1,7 +1,8 @@
 """What `lmdb:` of Postfix reads, as postmap(1) makes it.
 
-Keys and values as in `postfix_cdb`. The file stays in place, because Postfix doesn't look whether
-another stands there: each change is a transaction in it, and the next look-up sees it.
+Key and value end in a NUL, as postmap's do; the key is the exact address (see `address_cdb`). The
+file stays in place, because Postfix doesn't look whether another stands there: each change is a
+transaction in it, and the next look-up sees it.
 
 Postfix locks the file as a whole by fcntl(2), shared for a look-up, and not with LMDB's own lock;
 so do we, exclusively for a transaction. A writer with LMDB's lock alone would take pages away from

@@ -13,7 +13,7 @@ Sendmail and Courier cut an IPv6 address at its colons only, so where a network'
 multiple of 16, the address that logged in stands for it.
 
 Most of them read such a file only when told to: `after` is a program, with its arguments, that is
-run behind each writing, without a shell.
+run behind each writing, without a shell and with the file as its standard input.
 """
 
 import subprocess
@@ -106,13 +106,14 @@ class TextMap(WholeFileMap):
     def _run(self, command: tuple[str, ...]) -> None:
         what = f"{self._settings.path} is written, but {command[0]}"
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_PATIENCE,
-            )
+            with self._path.open("rb") as file:
+                done = subprocess.run(
+                    command,
+                    stdin=file,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    timeout=_PATIENCE,
+                )
         except OSError as error:
             raise MapError(f"{what} can't be run: {error.strerror}") from error
         except subprocess.TimeoutExpired:
