@@ -20,7 +20,11 @@ FOLLOWING = {
     "stdin": "stdin:make",
     "spool": "spool:make",
 }
-LISTENING: dict[str, str] = {}
+LISTENING = {
+    "whoson": ".answers.whoson:dialogues",
+    "drac": "drac:dialogues",
+    "radius": "radius:dialogues",
+}
 SERVING = {
     "dovecot_auth_policy": "dovecot_auth_policy:application",
     "dovecot_events": "dovecot_events:application",

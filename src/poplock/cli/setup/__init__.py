@@ -24,6 +24,9 @@ NAMES = {
     "courier": "courier:lines",
     "courier-chain": "courier_chain:lines",
     "qmail": "qmail:lines",
+    "whoson": "network:whoson",
+    "drac": "network:drac",
+    "radius": "network:radius",
 }
 
 
