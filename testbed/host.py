@@ -139,6 +139,12 @@ class Host:
                     pipe.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    @property
+    def entering(self) -> list[str]:
+        """What stands before a program so that it runs in the root, and ends with its parent."""
+        enter = ["nsenter", "-t", str(self._pid), "-m", "-p", "setpriv", "--pdeathsig", "KILL"]
+        return [*enter, "chroot", str(self.root)]
+
     def popen(self, argv: Sequence[str], *, inside: bool = True, **more: Any) -> Any:
         """Start a program in the root, or with `inside=False` in its network only."""
         enter = ["nsenter", "-t", str(self._pid), "-n"]

@@ -20,7 +20,7 @@ from .authorizer import Authorizer
 from .config import Config
 from .config.answers import AnswerSettings
 from .config.listen import Listen
-from .config.sources import DracSettings, ListeningSettings, ServingSettings
+from .config.sources import ListeningSettings, ServingSettings
 from .control import (
     Check,
     ControlServer,
@@ -43,7 +43,7 @@ from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
 from .net.service import Admission, Door, Limits, Service
 from .net.stream import StreamServer
-from .net.tls import server_context
+from .net.tls import server_context, server_tls
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
@@ -135,7 +135,7 @@ class Daemon:
     def _dialogue(self, settings: AnswerSettings) -> MakeDialogue:
         make = dialogue(str(type(settings).__struct_config__.tag))
         with_sender = self._config.policy.match_sender
-        return lambda peer, datagram: make(with_sender=with_sender, datagram=datagram)
+        return lambda peer, datagram: make(with_sender=with_sender)
 
     async def _listen(
         self,
@@ -146,13 +146,15 @@ class Daemon:
         where: str,
     ) -> None:
         sock = _listener(listen, settings.group, settings.mode, f"{where}.listen")
+        secured = settings.secured() if isinstance(settings, ListeningSettings) else None
         if listen.datagram:
             receiver = DatagramServer(service)
             await receiver.start(sock)
             exits.push_async_callback(receiver.close)
         else:
             server = StreamServer(service)
-            await server.start(sock)
+            tls = None if secured is None else server_tls(secured, f"{where}.tls")
+            await server.start(sock, tls)
             exits.push_async_callback(server.close)
             self._servers.append(server)
 
@@ -202,12 +204,6 @@ class Daemon:
         )
         for listen in settings.sockets():
             await self._listen(exits, service, listen, settings, where)
-        if isinstance(settings, DracSettings) and settings.portmapper:
-            from .net.portmapper import Portmapper
-            from .sources.drac import PROGRAM, VERSIONS
-
-            portmapper = Portmapper(PROGRAM, VERSIONS, settings.sockets(), intake.health)
-            self._spawn(f"{settings.title} at rpcbind", portmapper.run)
 
     async def _start_serving(
         self, exits: AsyncExitStack, settings: ServingSettings, intake: Intake, where: str

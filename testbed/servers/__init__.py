@@ -5,18 +5,26 @@ Users are alice, bob and carol@example.org; each password is `secret-` and the n
 
 from .courier import start_courier
 from .dovecot import start_dovecot
+from .journal import Journal, journald
 from .postfix import PREPARE_POSTFIX, reload_postfix, start_postfix
 from .syslog import start_rsyslog
 from .users import USERS, password
 
 DOVECOT_POSTFIX = ("dovecot-pop3d", "dovecot-imapd", "postfix", "ucspi-tcp", "rsyslog", "openssl")
+DOVECOT_SYSLOG = (
+    *("dovecot-pop3d", "dovecot-imapd", "openssl"),
+    *("rsyslog", "rsyslog-openssl", "systemd", "logrotate"),
+)
 COURIER = ("courier-pop", "courier-imap", "rsyslog", "openssl")
 
 __all__ = [
     "COURIER",
     "DOVECOT_POSTFIX",
+    "DOVECOT_SYSLOG",
     "PREPARE_POSTFIX",
     "USERS",
+    "Journal",
+    "journald",
     "password",
     "reload_postfix",
     "start_courier",

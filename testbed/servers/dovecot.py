@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..host import Host
 from ..roots import CERTIFICATE, KEY
 from .users import USERS, password
 
 
-def start_dovecot(host: Host, *, own_log: bool = False) -> None:
+def start_dovecot(
+    host: Host, *, own_log: bool = False, command: Sequence[str] = ("dovecot",)
+) -> None:
     """POP3 and IMAP with TLS; plain passwords allowed. Logs to syslog, or to a file of its own."""
     users = "".join(f"{u}:{{PLAIN}}{password(u)}:8:8::/var/mail/home::\n" for u in USERS)
     host.write("/etc/dovecot/testbed-users", users)
@@ -53,6 +57,6 @@ userdb passwd-file {{
     host.write("/etc/dovecot/dovecot.conf", text)
     (host.shared / "log").mkdir(exist_ok=True)
     host.run(["sh", "-c", "mkdir -p /var/mail/home && chown -R mail:mail /var/mail/home"])
-    host.run(["dovecot"])
+    host.run(command)
     for port in (110, 143, 993, 995):
         host.wait_for_port(port)

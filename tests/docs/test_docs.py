@@ -8,6 +8,7 @@ import pytest
 
 from poplock.answers import ANSWERS
 from poplock.cli import VERBS
+from poplock.config.listen import Tls
 from poplock.config.load import parse_config
 from poplock.config.model import Config
 from poplock.config.sources import ListeningSettings
@@ -27,7 +28,7 @@ def structs() -> list[type[msgspec.Struct]]:
         info = getattr(info, "item_type", info)
         for kind in getattr(info, "types", (info,)):
             found.append(kind.cls)
-    return found
+    return [*found, Tls]
 
 
 @pytest.mark.parametrize("verb", VERBS)

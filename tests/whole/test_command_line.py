@@ -124,6 +124,14 @@ SETUPS = {
     "postfix": ("[[answer]]\ntype = 'postfix_policy'\nlisten = 'inet:127.0.0.1:10031'\n", "{ def"),
     "dovecot": ("[[source]]\ntype = 'file'\npath = '/var/log/mail.log'\n", "/var/log/mail.log"),
     "courier": ("[[source]]\ntype = 'file'\npath = '/var/log/mail.log'\n", "/var/log/mail.log"),
+    "journald": (
+        "[[source]]\ntype = 'journal'\nunits = ['a.service']\nuids = [0]\n",
+        "-n 5 _SYSTEMD_UNIT=a.service",
+    ),
+    "rsyslog": (
+        "[[source]]\ntype = 'syslog'\nlisten = ['udp:127.0.0.1:514', 'unixgram:/run/x']\n",
+        "$OMUxSockSocket /run/x",
+    ),
     "qmail": ("[[map]]\ntype = 'cdb'\npath = '/etc/tcp.smtp.cdb'\n", "-x /etc/tcp.smtp.cdb"),
 }
 

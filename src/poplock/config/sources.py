@@ -5,8 +5,8 @@ What every source has stands in `SourceSettings`; what a source differs in from 
 `sources.SOURCES`.
 """
 
+import re
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from msgspec import Struct
 from ..core.addresses import NetworkSet
 from ..core.policy import Rules
 from ..dialects import DIALECTS
-from ..sources.peer_files import read_allow
 from .complaint import Complaint, absolute, octal
 from .duration import Duration
 from .listen import LOOPBACK, Kind, Listen, Tls, networks
@@ -24,6 +23,9 @@ class SourceSettings(
     Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True
 ):
     """What every source has. `None` is what `[policy]` says."""
+
+    default_services: ClassVar[tuple[str, ...] | None] = None
+    """The services of a source that knows none of `policy.services`."""
 
     name: str = ""
     window: Duration | None = None
@@ -39,13 +41,9 @@ class SourceSettings(
         """The title where none is given; what tells the source apart, like a path."""
         return str(self.__struct_config__.tag)
 
-    def usual_services(self) -> tuple[str, ...] | None:
-        """The services of a source that knows none of `policy.services`."""
-        return None
-
     def rules(self, policy: Rules) -> Rules:
         """`policy`, with what this source says otherwise."""
-        services = self.services or self.usual_services()
+        services = self.services or self.default_services
         return replace(
             policy,
             window=policy.window if self.window is None else self.window,
@@ -68,12 +66,7 @@ class LogSettings(SourceSettings, kw_only=True, frozen=True):
 
     def check(self, where: str) -> None:
         super().check(where)
-        if not self.dialects:
-            raise Complaint(f"{where}.dialects", "no dialect: no line could be a login")
-        for name in self.dialects:
-            if name not in DIALECTS:
-                known = ", ".join(DIALECTS)
-                raise Complaint(f"{where}.dialects", f"no dialect {name!r}; there are {known}")
+        _check_dialects(f"{where}.dialects", self.dialects)
 
 
 class FileSettings(LogSettings, tag="file", kw_only=True, frozen=True):
@@ -107,6 +100,26 @@ class SpoolSettings(SourceSettings, tag="spool", kw_only=True, frozen=True):
         absolute(f"{where}.path", self.path)
 
 
+class JournalSettings(LogSettings, tag="journal", kw_only=True, frozen=True):
+    """systemd's journal: the entries of some units and, if named, some accounts in them."""
+
+    units: tuple[str, ...]
+    uids: tuple[str | int, ...] = ()
+    since: Duration | None = None
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if not self.units:
+            raise Complaint(f"{where}.units", "no unit: nobody's word would count")
+        for i, unit in enumerate(self.units):
+            if not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+\.[a-z]+", unit):
+                raise Complaint(
+                    f"{where}.units[{i}]",
+                    f"{unit!r} is not the whole name of a unit;"
+                    ' write it as systemctl shows it: "dovecot.service"',
+                )
+
+
 class ListeningSettings(SourceSettings, kw_only=True, frozen=True):
     """A source that others connect to, or send datagrams to.
 
@@ -125,6 +138,10 @@ class ListeningSettings(SourceSettings, kw_only=True, frozen=True):
 
     def sockets(self) -> list[Listen]:
         return [Listen.read(text, self.kinds) for text in self.listen]
+
+    def secured(self) -> Tls | None:
+        """What the stream sockets need for TLS, where they speak it."""
+        return None
 
     def may_tell(self) -> NetworkSet:
         """Whose word counts."""
@@ -153,6 +170,9 @@ class ServingSettings(ListeningSettings, kw_only=True, frozen=True):
     """A source behind HTTP, which takes the extra `web`."""
 
     tls: Tls | None = None
+
+    def secured(self) -> Tls | None:
+        return self.tls
 
     def check(self, where: str) -> None:
         super().check(where)
@@ -194,82 +214,43 @@ class HttpSettings(ServingSettings, tag="http", kw_only=True, frozen=True):
         absolute(f"{where}.tokens_file", self.tokens_file)
 
 
-class TellingSettings(ListeningSettings, kw_only=True, frozen=True):
-    """A source whose protocol tells neither the service nor, always, the user."""
+class SyslogSettings(ListeningSettings, tag="syslog", kw_only=True, frozen=True):
+    """Syslog messages of others. A connection may be idle for long: a sender whose connection is
+    closed meanwhile notices only by losing a message."""
 
-    user: str = "unnamed"
-    service: str = "pop3"
+    kinds: ClassVar[tuple[Kind, ...]] = ("inet", "udp", "unixgram")
 
-    def usual_services(self) -> tuple[str, ...]:
-        return (self.service,)
+    dialects: tuple[str, ...] = tuple(DIALECTS)
+    tls: Tls | None = None
+    idle_timeout: Duration = Duration(7 * 86_400)
 
-    def check(self, where: str) -> None:
-        super().check(where)
-        if not self.user or len(self.user) > 255 or not self.user.isprintable():
-            raise Complaint(f"{where}.user", f"{self.user[:80]!r} can't be a user's name")
-        if self.services is not None and self.service not in self.services:
-            raise Complaint(f"{where}.service", f"{self.service} is not among its services")
-
-
-class WhosonSettings(TellingSettings, tag="whoson", kw_only=True, frozen=True):
-    """WHOSON: `peers` may LOGIN and LOGOUT, `ask` may QUERY."""
-
-    kinds = ("udp", "inet", "unix", "unixgram")
-
-    ask: tuple[str, ...] = LOOPBACK
-
-    def may_ask(self) -> NetworkSet:
-        return networks("ask", self.ask)
+    def secured(self) -> Tls | None:
+        return self.tls
 
     def check(self, where: str) -> None:
         super().check(where)
-        networks(f"{where}.ask", self.ask)
+        _check_dialects(f"{where}.dialects", self.dialects)
+        if self.tls is not None:
+            self.tls.check(f"{where}.tls")
+            if all(socket.datagram for socket in self.sockets()):
+                raise Complaint(f"{where}.tls", 'TLS needs a socket of TCP, "inet:HOST:PORT"')
 
 
-class DracSettings(TellingSettings, tag="drac", kw_only=True, frozen=True):
-    """DRAC, an RPC program. `allow_file`, as rpc.dracd has it, adds to `peers`."""
-
-    kinds = ("udp", "inet")
-
-    allow_file: str | None = None
-    portmapper: bool = True
-
-    def may_tell(self) -> NetworkSet:
-        peers = super().may_tell()
-        if self.allow_file is None:
-            return peers
-        return NetworkSet((*peers.networks, *read_allow(Path(self.allow_file))))
-
-    def check(self, where: str) -> None:
-        super().check(where)
-        if self.allow_file is not None:
-            absolute(f"{where}.allow_file", self.allow_file)
-
-
-class RadiusSettings(ListeningSettings, tag="radius", kw_only=True, frozen=True):
-    """RADIUS accounting. Whoever knows a secret may tell; `peers` can narrow that down."""
-
-    kinds = ("udp",)
-
-    clients_file: str
-    peers: tuple[str, ...] = ("0.0.0.0/0", "::/0")
-
-    def usual_services(self) -> tuple[str, ...]:
-        return ("radius",)
-
-    def check(self, where: str) -> None:
-        super().check(where)
-        absolute(f"{where}.clients_file", self.clients_file)
+def _check_dialects(where: str, names: tuple[str, ...]) -> None:
+    if not names:
+        raise Complaint(where, "no dialect: no line could be a login")
+    for name in names:
+        if name not in DIALECTS:
+            raise Complaint(where, f"no dialect {name!r}; there are {', '.join(DIALECTS)}")
 
 
 SourceTypes = (
     FileSettings
     | StdinSettings
     | SpoolSettings
+    | JournalSettings
+    | SyslogSettings
     | DovecotAuthPolicySettings
     | DovecotEventsSettings
     | HttpSettings
-    | WhosonSettings
-    | DracSettings
-    | RadiusSettings
 )

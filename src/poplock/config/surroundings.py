@@ -4,24 +4,24 @@ Looked at before anything is started, so that a wrong path costs a clear line an
 """
 
 import os
+import pwd
+import shutil
 import stat
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import ConfigError
-from ..sources.peer_files import read_allow, read_clients
 from ..sources.tokens import TokenFileError, Tokens
+from .listen import Tls
 from .load import at
 from .maps import CdbSettings, TextSettings
 from .model import Config
 from .sources import (
-    DracSettings,
     FileSettings,
     HttpSettings,
+    JournalSettings,
     KeyedSettings,
     ListeningSettings,
-    RadiusSettings,
     ServingSettings,
     SpoolSettings,
 )
@@ -47,19 +47,19 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
             found.append((f"source[{i}].path", _readable_log(source.path)))
         elif isinstance(source, SpoolSettings) and not Path(source.path).is_dir():
             found.append((f"source[{i}].path", f"there is no folder {source.path}"))
+        elif isinstance(source, JournalSettings):
+            found.append((f"source[{i}].type", _on_path("journalctl")))
+            found += [(f"source[{i}].uids", _account(account)) for account in source.uids]
         elif isinstance(source, ListeningSettings):
             sockets = [s.path for s in source.sockets() if s.path is not None]
             found += [(f"source[{i}].listen", _folder(path)) for path in sockets]
+            found += _tls(f"source[{i}].tls", source.secured())
         if isinstance(source, ServingSettings):
             found.append((f"source[{i}].type", _web_is_installed()))
         if isinstance(source, KeyedSettings) and source.api_key_file is not None:
             found.append((f"source[{i}].api_key_file", _key(source.api_key_file)))
         elif isinstance(source, HttpSettings):
             found.append((f"source[{i}].tokens_file", _tokens(source.tokens_file)))
-        elif isinstance(source, DracSettings) and source.allow_file is not None:
-            found.append((f"source[{i}].allow_file", _sound(read_allow, source.allow_file)))
-        elif isinstance(source, RadiusSettings):
-            found.append((f"source[{i}].clients_file", _sound(read_clients, source.clients_file)))
     for i, answer in enumerate(config.answer):
         socket = answer.socket().path
         if socket is not None:
@@ -101,15 +101,6 @@ def _tokens(path: str) -> str | None:
     return None
 
 
-def _sound(read: Callable[[Path], object], path: str) -> str | None:
-    """What is wrong with a file that is read once, at the start."""
-    try:
-        read(Path(path))
-    except ConfigError as error:
-        return str(error)
-    return None
-
-
 def _folder(path: str) -> str | None:
     """A folder that a file can be made in."""
     folder = Path(path).parent
@@ -136,6 +127,28 @@ def _readable_log(path: str) -> str | None:
     if log.is_dir():
         return f"{path} is a folder; name the log file itself"
     return _readable(path) if log.exists() else None
+
+
+def _on_path(program: str) -> str | None:
+    if shutil.which(program) is None:
+        return f"there is no {program} on this host (PATH is {os.environ.get('PATH', os.defpath)})"
+    return None
+
+
+def _account(account: str | int) -> str | None:
+    if isinstance(account, str):
+        try:
+            pwd.getpwnam(account)
+        except KeyError:
+            return f"there is no account {account!r} on this host; a number is taken as it is"
+    return None
+
+
+def _tls(where: str, tls: Tls | None) -> list[tuple[str, str | None]]:
+    if tls is None:
+        return []
+    files = {"certificate": tls.certificate, "key": tls.key, "client_ca": tls.client_ca}
+    return [(f"{where}.{key}", _readable(path)) for key, path in files.items() if path is not None]
 
 
 def _readable(path: str) -> str | None:

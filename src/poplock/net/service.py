@@ -47,6 +47,10 @@ class Admission:
     ask: NetworkSet | None = None
     tell: NetworkSet | None = field(default_factory=NetworkSet)
 
+    def admits(self, peer: IPAddress | None) -> bool:
+        """Whether it may do anything at all."""
+        return self.may_ask(peer) or self.may_tell(peer)
+
     def may_ask(self, peer: IPAddress | None) -> bool:
         return peer is None or self.ask is None or self.ask.find(peer) is not None
 

@@ -9,7 +9,6 @@ refuse is closed unheard.
 import asyncio
 import logging
 import socket
-import ssl
 from typing import cast
 
 from ..core.addresses import IPAddress, parse_ip
@@ -17,6 +16,7 @@ from ..core.errors import WireError
 from .listen import remove_name
 from .service import Service
 from .talk import Talk
+from .tls import Acceptor, ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +27,22 @@ class StreamServer:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.connections: set[_Connection] = set()
+        self.tls: ServerTls | None = None
         self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._socket: socket.socket | None = None
 
-    async def start(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    async def start(self, sock: socket.socket, tls: ServerTls | None = None) -> None:
         """Serve on a listening socket."""
         loop = asyncio.get_running_loop()
         self._socket = sock
-        limit = self.service.limits.request if tls is not None else None
+        self.tls = tls
+        if tls is not None:
+            self._acceptor = Acceptor(tls, self.service, lambda: _Connection(self))
+            self._acceptor.start(sock)
+            return
         make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        self._server = await make(
-            lambda: _Connection(self), sock=sock, ssl=tls, ssl_handshake_timeout=limit
-        )
+        self._server = await make(lambda: _Connection(self), sock=sock)
 
     def sweep(self) -> None:
         """Close connections that have been silent, or in the middle of a request, for too long."""
@@ -56,6 +60,8 @@ class StreamServer:
         if self._server is not None and self._socket is not None:
             remove_name(self._socket)
             self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for connection in list(self.connections):
             connection.close()
 
@@ -68,6 +74,7 @@ class _Connection(Talk, asyncio.Protocol):
         self.active = False
         """Whether it was heard since the last sweep, in the middle of a request only at first."""
         self.partial = False
+        self._refused = False
         self._ended = False  # the peer says nothing more, and may wait for replies
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,14 +82,19 @@ class _Connection(Talk, asyncio.Protocol):
         server, service = self._server, self._server.service
         super().__init__(service, _address(transport), datagram=False)
         if len(server.connections) >= service.limits.connections:
+            self._refused = True
             service.complain("everybody", f"{service.limits.connections} connections are open")
             self._transport.abort()
         elif not self._admitted:
             self.refuse("it is not among the peers")
+        elif server.tls is not None and not server.tls.knows(transport):
+            self.refuse("its certificate names nobody who may come (tls.client_names)")
         else:
             server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:  # over TLS, asyncio hands on what came before the end
+            return
         try:
             requests = self._dialogue.receive_data(data)
         except WireError as error:
@@ -122,7 +134,8 @@ class _Connection(Talk, asyncio.Protocol):
         self._server.connections.discard(self)
 
     def refuse(self, why: str) -> None:
-        """Close for a fault of the peer."""
+        """Close for a fault of the peer; it isn't heard any more."""
+        self._refused = True
         self._service.complain(self._peer(), why)
         if self._transport.get_write_buffer_size():
             self._transport.close()

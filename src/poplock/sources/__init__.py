@@ -19,11 +19,10 @@ FOLLOWING = {
     "file": "file:make",
     "stdin": "stdin:make",
     "spool": "spool:make",
+    "journal": "journal:make",
 }
 LISTENING = {
-    "whoson": ".answers.whoson:dialogues",
-    "drac": "drac:dialogues",
-    "radius": "radius:dialogues",
+    "syslog": "syslog:dialogues",
 }
 SERVING = {
     "dovecot_auth_policy": "dovecot_auth_policy:application",

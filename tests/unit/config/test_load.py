@@ -28,6 +28,23 @@ from poplock.core.errors import ConfigError
         ("[[source]]\npath = '/var/log/mail.log'\n", 1, "type"),
         ("[[source]]\ntype = 'fiel'\npath = '/x'\n", 2, "there are file"),
         ("[[source]]\ntype = 'file'\n", 1, "'path' is missing"),
+        ("[[source]]\ntype = 'journal'\nunits = []\n", 3, "no unit"),
+        ("[[source]]\ntype = 'journal'\nunits = ['dovecot']\n", 3, '"dovecot.service"'),
+        ("[[source]]\ntype = 'journal'\n", 1, "'units' is missing"),
+        ("[[source]]\ntype = 'syslog'\nlisten = ['unix:/x']\n", 3, "unixgram"),
+        ("[[source]]\ntype = 'syslog'\nlisten = ['udp:127.0.0.1:0']\n", 3, "port"),
+        (
+            "[[source]]\ntype = 'syslog'\nlisten = ['udp:127.0.0.1:514']\n"
+            "tls = { certificate = '/c', key = '/k' }\n",
+            4,
+            "TLS needs a socket of TCP",
+        ),
+        (
+            "[[source]]\ntype = 'syslog'\nlisten = ['inet:127.0.0.1:514']\n"
+            "tls = { certificate = '/c', key = '/k', client_names = ['a'] }\n",
+            4,
+            "only with a client_ca",
+        ),
         ("[[source]]\ntype = 'file'\npath = 'mail.log'\n", 3, "absolute"),
         ("[[source]]\ntype = 'file'\npath = '/x'\ndialects = ['dovcot']\n", 4, "there are dovecot"),
         ("[[source]]\ntype = 'file'\npath = '/x'\npth = 1\n", 4, "did you mean 'path'"),
@@ -87,6 +104,15 @@ def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
         ("[[source]]\ntype = 'file'\npath = '/nowhere/mail.log'\n", "there is no folder"),
         ("[[source]]\ntype = 'file'\npath = '/etc'\n", "is a folder"),
         ("[[source]]\ntype = 'spool'\npath = '/nowhere/spool'\n", "there is no folder"),
+        (
+            "[[source]]\ntype = 'journal'\nunits = ['a.service']\nuids = ['no-such-account']\n",
+            "there is no account 'no-such-account'",
+        ),
+        (
+            "[[source]]\ntype = 'syslog'\nlisten = ['inet:127.0.0.1:6514']\n"
+            "tls = { certificate = '/nowhere/cert.pem', key = '/etc/hostname' }\n",
+            "there is no file /nowhere/cert.pem",
+        ),
     ],
 )
 def test_config_check_looks_at_the_host_and_exits_78(

@@ -24,9 +24,8 @@ NAMES = {
     "courier": "courier:lines",
     "courier-chain": "courier_chain:lines",
     "qmail": "qmail:lines",
-    "whoson": "network:whoson",
-    "drac": "network:drac",
-    "radius": "network:radius",
+    "rsyslog": "rsyslog:lines",
+    "journald": "journald:lines",
 }
 
 
