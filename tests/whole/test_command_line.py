@@ -65,6 +65,17 @@ def test_without_the_daemon_the_verbs_work_on_the_store(poplock: Poplock) -> Non
     assert [row["user"] for row in poplock.rows("list")] == ["bob"]
 
 
+def test_replay_reports_and_leaves_the_daemon_alone(poplock: Poplock, tmp_path: Path) -> None:
+    log = tmp_path / "old.log"
+    line = "%s mx dovecot: pop3-login: Login: user=<ann>, method=PLAIN, rip=203.0.113.9, lip=::1\n"
+    log.write_text("".join(line % f"2024-01-01T{hour:02}:00:00Z" for hour in (8, 10, 20)))
+    (total, user, network) = poplock.rows("replay", str(log))
+    assert (total["logins"], total["grants"], total["granted_seconds"]) == (3, 3, 3 * 3600)
+    assert (user["user"], network["network"]) == ("ann", "203.0.113.9/32")
+    assert "3 grants to 1 users in 1 networks: 3:00 h" in poplock.run("replay", str(log)).stdout
+    assert poplock.rows("list") == poplock.rows("history") == []
+
+
 def test_status_says_what_is_wrong_and_where(tmp_path: Path) -> None:
     log = tmp_path / "mail.log"
     with Poplock(tmp_path, f"[[source]]\ntype = 'file'\npath = '{log}'\n") as poplock:

@@ -21,6 +21,7 @@ VERBS = {
     "grant": "grant",
     "revoke": "revoke",
     "parse": "parse",
+    "replay": "replay",
     "setup": "setup",
     "token": "token",
     "config": "config",

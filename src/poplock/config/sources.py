@@ -80,6 +80,9 @@ class FileSettings(LogSettings, tag="file", kw_only=True, frozen=True):
     def check(self, where: str) -> None:
         super().check(where)
         absolute(f"{where}.path", self.path)
+        if "zimbra" in self.dialects and self.path.endswith("/mailbox.log"):
+            why = "strangers can write whole lines into Zimbra's mailbox.log; read its audit.log"
+            raise Complaint(f"{where}.path", why)
 
 
 class StdinSettings(LogSettings, tag="stdin", kw_only=True, frozen=True):

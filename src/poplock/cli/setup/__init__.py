@@ -26,6 +26,13 @@ NAMES = {
     "qmail": "qmail:lines",
     "rsyslog": "rsyslog:lines",
     "journald": "journald:lines",
+    "whoson": "network:whoson",
+    "drac": "network:drac",
+    "radius": "network:radius",
+    "zimbra": "zimbra:lines",
+    "hmailserver": "windows:hmailserver",
+    "mdaemon": "windows:mdaemon",
+    "exchange": "windows:exchange",
 }
 
 
