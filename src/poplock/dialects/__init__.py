@@ -23,6 +23,14 @@ DIALECTS = {
     "mdaemon": "mdaemon:DIALECT",
     "exchange": "exchange:DIALECT",
     "apple": "apple:DIALECT",
+    "uw_imapd": "uw:IMAPD",
+    "uw_ipop3d": "uw:IPOP3D",
+    "qpopper": "qpopper:DIALECT",
+    "teapop": "teapop:DIALECT",
+    "tpop3d": "tpop3d:DIALECT",
+    "gnu_pop3d": "gnu_pop3d:DIALECT",
+    "vm_pop3d": "vm_pop3d:DIALECT",
+    "cucipop": "cucipop:DIALECT",
 }
 
 

@@ -84,3 +84,12 @@ class Dialect:
 def address(text: bytes) -> IPAddress:
     """The address; ValueError if it is none."""
     return parse_ip(text.decode("ascii"))
+
+
+def process(head: Head) -> str | None:
+    """The process that wrote a line, as a session's id: `mx[123]`. None where no pid was told.
+
+    For servers with a process for each session that log both ends of it. A process id that comes
+    round again ends the session that had it before, which then had no end in the log.
+    """
+    return f"{head.host.decode('ascii')}[{head.pid.decode('ascii')}]" if head.pid else None
