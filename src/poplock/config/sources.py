@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..core.addresses import NetworkSet
 from ..core.policy import Rules
-from ..dialects import DIALECTS
+from ..dialects import DIALECTS, USUAL
 from .complaint import Complaint, absolute, octal
 from .duration import Duration
 from .listen import LOOPBACK, Kind, Listen, Tls, networks
@@ -62,7 +62,7 @@ class SourceSettings(
 class LogSettings(SourceSettings, kw_only=True, frozen=True):
     """A source of log lines, which dialects read."""
 
-    dialects: tuple[str, ...] = tuple(DIALECTS)
+    dialects: tuple[str, ...] = USUAL
 
     def check(self, where: str) -> None:
         super().check(where)

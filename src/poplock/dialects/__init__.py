@@ -33,6 +33,12 @@ DIALECTS = {
     "cucipop": "cucipop:DIALECT",
 }
 
+NAMED_ONLY = frozenset({"uw_ipop3d", "cucipop"})
+"""Read only by sources that name them: what their servers log can be what a stranger wrote, unless
+the operator sees to it (`uw_ipop3d`), or isn't known well enough to say (`cucipop`)."""
+USUAL = tuple(name for name in DIALECTS if name not in NAMED_ONLY)
+"""What a source reads that names none."""
+
 
 def load(names: Iterable[str]) -> list[Dialect]:
     """The dialects with these names; KeyError for one that isn't in the table."""

@@ -46,13 +46,15 @@ def _read_trace(stamp: bytes, now: float, live: bool) -> float | None:
     return read_stamp(b"%b-%02d-%02d %b" % (match[3], month, day, clock), now, live)
 
 
+_DATE = rb"[A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d"
+_BEHIND = rb" \d{4}) \[(?P<pid>\d{1,10})\]  ?"
 _FORMS = (
     SYSLOG,
     Form((STAMP + rb"\[popper\] ",)),
     Form(
         (
-            rb"([A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d\.\d{3,4} \d{4}) \[(?P<pid>\d{1,10})\]  ?",
-            rb"([A-Z][a-z]{2} [A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d \d{4}) \[(?P<pid>\d{1,10})\]  ?",
+            rb"(?P<stamp>" + _DATE + rb"\.\d{3,4}" + _BEHIND,
+            rb"(?P<stamp>[A-Z][a-z]{2} " + _DATE + _BEHIND,
         ),
         _read_trace,
     ),

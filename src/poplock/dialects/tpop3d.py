@@ -1,8 +1,11 @@
 r"""tpop3d 1.5 and before.
 
-    tpop3d[9]: fork_child: [12]192.0.2.7/example.org: began session for `ann' with mysql; child PID is 10
-    tpop3d[10]: connections_post_select: client [12]192.0.2.7/example.org: finished session for `ann' with mysql
-    tpop3d[9]: connection_do: client `[12]192.0.2.7/example.org': username `ann': 1 authentication failures
+    tpop3d[9]: fork_child: [12]192.0.2.7/example.org: began session for `ann' with mysql; child PID
+               is 10
+    tpop3d[10]: connections_post_select: client [12]192.0.2.7/example.org: finished session for
+               `ann' with mysql
+    tpop3d[9]: connection_do: client `[12]192.0.2.7/example.org': username `ann': 1 authentication
+               failures
 
 Formats: fork_child() and connections_post_select() in netloop.c, connection_do() in pop3.c; the
 client's id is made by connection_new() in connection.c, and the domain in it is the server's, not

@@ -33,6 +33,12 @@ NAMES = {
     "hmailserver": "windows:hmailserver",
     "mdaemon": "windows:mdaemon",
     "exchange": "windows:exchange",
+    "uw-imap": "uw_imap:lines",
+    "qpopper": "qpopper:lines",
+    "tpop3d": "tpop3d:lines",
+    "teapop": "classic:teapop",
+    "gnu-pop3d": "classic:gnu_pop3d",
+    "vm-pop3d": "classic:vm_pop3d",
 }
 
 
