@@ -53,7 +53,7 @@ def _sequence(nodes: list[Any], outer: frozenset[int] | None, found: list[str]) 
         elif kind is op.SUBPATTERN:
             unbounded += _sequence(list(value[3]), outer, found)
         elif kind in (op.ASSERT, op.ASSERT_NOT):
-            unbounded += _sequence(list(value[1]), outer, found)
+            _sequence(list(value[1]), None, found)  # never gone back into
         elif kind in REPEATS:
             unbounded += _repetition(nodes, place, outer, found)
     if outer is None and unbounded > 1:

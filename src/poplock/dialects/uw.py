@@ -23,9 +23,9 @@ bracket must be there, and a name of 80 is nobody's.
 
 **ipop3d can be made to log whatever a stranger likes**, where it was built without
 DISABLE_POP_PROXY: for `USER host:name` it connects to that host's IMAP server and logs that
-server's warnings word by word (mm_log() in ipop3d.c), at priority debug or notice. True logins have
-priority info, which most log files don't tell. So it is a dialect of its own, for a log that holds
-info only (docs/how-to/pop/uw-imap.md); imapd has no such hole.
+server's warnings word by word (mm_log() in ipop3d.c; seen with 2007f), at priority debug or notice.
+True logins have priority info, which most log files don't tell. So it is a dialect of its own, for
+a log that holds info only (docs/how-to/pop/uw-imap.md). imapd's mm_log() tells its client alone.
 """
 
 from ..core.events import Event, Failure, Login, Logout

@@ -26,8 +26,8 @@ def lines(config: Config) -> str:
 """
     return f"""\
 # /etc/rsyslog.d/10-poplock.conf
-# Logins of ipop3d have priority info (6). At other priorities it logs what the IMAP servers say that
-# a client may choose, so those must not get into the file that poplock reads.
+# Logins of ipop3d have priority info (6). At others it logs what an IMAP server says that a client
+# may choose, so those must not get into the file that poplock reads.
 if $programname == 'ipop3d' and $syslogseverity == 6 then {paths[0]}
 
 # Then: systemctl restart rsyslog
