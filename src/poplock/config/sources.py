@@ -223,7 +223,7 @@ class SyslogSettings(ListeningSettings, tag="syslog", kw_only=True, frozen=True)
 
     kinds: ClassVar[tuple[Kind, ...]] = ("inet", "udp", "unixgram")
 
-    dialects: tuple[str, ...] = tuple(DIALECTS)
+    dialects: tuple[str, ...] = USUAL
     tls: Tls | None = None
     idle_timeout: Duration = Duration(7 * 86_400)
 
