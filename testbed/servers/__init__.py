@@ -6,6 +6,7 @@ Users are alice, bob and carol@example.org; each password is `secret-` and the n
 from .courier import start_courier
 from .dovecot import start_dovecot
 from .journal import Journal, journald
+from .nginx import start_nginx
 from .postfix import PREPARE_POSTFIX, reload_postfix, start_postfix
 from .syslog import start_rsyslog
 from .users import USERS, password
@@ -15,12 +16,17 @@ DOVECOT_SYSLOG = (
     *("dovecot-pop3d", "dovecot-imapd", "openssl"),
     *("rsyslog", "rsyslog-openssl", "systemd", "logrotate"),
 )
+NGINX = (
+    *("nginx", "libnginx-mod-mail"),
+    *("dovecot-pop3d", "dovecot-imapd", "rsyslog", "openssl"),
+)
 COURIER = ("courier-pop", "courier-imap", "rsyslog", "openssl")
 
 __all__ = [
     "COURIER",
     "DOVECOT_POSTFIX",
     "DOVECOT_SYSLOG",
+    "NGINX",
     "PREPARE_POSTFIX",
     "USERS",
     "Journal",
@@ -29,6 +35,7 @@ __all__ = [
     "reload_postfix",
     "start_courier",
     "start_dovecot",
+    "start_nginx",
     "start_postfix",
     "start_rsyslog",
 ]
