@@ -12,6 +12,9 @@ the kind, and one sent before the password check looks the same: with Dovecot's 
 with a wrong password would cause it. So it has to carry `authenticated`, filled from a field that
 the passdb sets on success only. Without that, it is answered and earns nothing.
 
+Rule: a master user logs in as somebody else and is no roaming client. The user's name doesn't tell,
+so a request has to carry `master_user`, empty or not, or it earns nothing either.
+
 Rule: our trouble never fails or holds up a login: the answer is always "go on", in time.
 """
 
@@ -55,7 +58,7 @@ class AuthPolicy:
         self._sessions = sessions
         self._master = master_separator
         self.unproven = 0
-        """`allow` requests that didn't say that the password was right."""
+        """Requests that lacked what a login has to carry."""
         self.unkept = 0
         """Logins let through before they were on disk."""
 
@@ -69,6 +72,7 @@ class AuthPolicy:
         event = await self._read(request, "report")
         if event is not None:
             self._intake.take([event])
+        self._say_how_it_is()
         return json_response(_GO_ON)
 
     async def _after_auth(self, request: Request) -> Response:
@@ -88,26 +92,36 @@ class AuthPolicy:
             self._key.check(request)
         body = read_object(await read_body(request, MOST_BODY))
         command = request.query_params.get("command")
-        if mode == "after-auth" and command == "allow" and not body.get("authenticated"):
+        if lacks_proof(mode, command, body):
             self.unproven += 1
+            return None
         return read_event(mode, command, body, sessions=self._sessions, master=self._master)
 
     def _say_how_it_is(self) -> None:
         said = []
         if self.unproven:
             said.append(
-                f"{self.unproven} requests at /dovecot/after-auth didn't prove a login and earned"
-                " nothing; Dovecot's lines must be those of 'poplock setup dovecot-auth-policy'"
+                f"{self.unproven} requests didn't prove a login and earned nothing; Dovecot's lines"
+                " must be those of 'poplock setup dovecot-auth-policy'"
             )
         if self.unkept:
             said.append(f"{self.unkept} logins were let through before they were on disk")
         self._intake.health.trouble = "; ".join(said) or None
 
 
+def lacks_proof(mode: Mode, command: str | None, body: dict[str, object]) -> bool:
+    """Whether a request would tell of a login, if it had been set up as it has to be."""
+    if mode == "report":
+        return command == "report" and body.get("success") is True and "master_user" not in body
+    return command == "allow" and not (body.get("authenticated") and "master_user" in body)
+
+
 def read_event(
     mode: Mode, command: str | None, body: dict[str, object], *, sessions: bool, master: str
 ) -> Login | Failure | None:
     """What a request tells of; None for nothing; WireError where it isn't Dovecot's."""
+    if lacks_proof(mode, command, body):
+        return None
     if command not in ("allow", "report"):
         raise WireError("the query must be command=allow or command=report, as Dovecot sends it")
     if command != ("report" if mode == "report" else "allow"):
@@ -115,11 +129,11 @@ def read_event(
     success = body.get("success") is True and body.get("policy_reject") is not True
     if mode == "after-auth":
         success = bool(text(body, "authenticated"))
-        if not success:
-            return None
     user, session = text(body, "login"), text(body, "session_id")
-    if not user or not text(body, "remote") or (master and master in user):
-        return None  # a master user logs in as somebody else, and is no roaming client
+    if not user or not text(body, "remote"):
+        return None
+    if text(body, "master_user") or (master and master in user):
+        return None
     event = Login if success else Failure
     tls = body.get("tls")
     return event(

@@ -107,9 +107,7 @@ class Api:
             # It is held in memory meanwhile: told again with the same id, it counts once.
             why = f"not on disk: {error}; tell it again"
             raise Refusal(503, why, {"Retry-After": "1"}) from error
-        if batch is values:
-            return json_response({"results": results})
-        return _alone(results[0])
+        return _batch(results) if batch is values else _alone(results[0])
 
     def _who(self, request: Request, scope: str) -> Token:
         """Whose request it is; Refusal for a stranger, or who may not do this."""
@@ -177,6 +175,15 @@ def _content_type(request: Request) -> str:
     if given not in _TYPES or encoding != "identity":
         raise Refusal(415, f"the body must be {', '.join(_TYPES)}, and not compressed")
     return given
+
+
+def _batch(results: list[Result]) -> Response:
+    """All recorded, or a problem: who looks at the status only must not take refused for kept."""
+    refused = sum(result["status"] == "refused" for result in results)
+    if not refused:
+        return json_response({"results": results})
+    said = f"{refused} of {len(results)} items refused; the others are recorded"
+    return problem_response(problem(422, said) | {"results": results})
 
 
 def _alone(result: Result) -> Response:

@@ -20,6 +20,7 @@ from tests.conftest import make_intake
 REPORT = {
     "device_id": "",
     "login": "ann@example.org",
+    "master_user": "",
     "protocol": "imap",
     "remote": "2001:db8::77",
     "session_id": "yzjfO",
@@ -78,7 +79,15 @@ def test_an_allow_that_proves_nothing_goes_on_earns_nothing_and_stands_in_status
     reply = world.ask("after-auth", "allow", ALLOW | authenticated)
     assert (reply.status, reply.json["status"]) == (200, 0)
     assert world.seen == []
-    assert "1 requests at /dovecot/after-auth didn't prove" in str(world.intake.health.trouble)
+    assert "1 requests didn't prove a login" in str(world.intake.health.trouble)
+
+
+def test_without_a_word_about_master_users_nothing_is_a_login(world: World) -> None:
+    silent = {k: v for k, v in REPORT.items() if k != "master_user"}
+    world.ask("report", "report", silent)
+    world.ask("after-auth", "allow", silent | {"authenticated": "yes"})
+    assert world.seen == []
+    assert "2 requests didn't prove a login" in str(world.intake.health.trouble)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +110,9 @@ def test_what_did_not_succeed_is_no_login(world: World, wrong: dict[str, object]
     assert [type(e) for e in world.seen] == [Failure]
 
 
-@pytest.mark.parametrize("wrong", [{"login": "ann*root"}, {"login": ""}, {"remote": ""}])
+@pytest.mark.parametrize(
+    "wrong", [{"master_user": "root"}, {"login": "ann*root"}, {"login": ""}, {"remote": ""}]
+)
 def test_master_users_and_nobody_from_nowhere_earn_nothing(
     world: World, wrong: dict[str, object]
 ) -> None:
@@ -212,3 +223,4 @@ def test_no_body_earns_a_login_without_saying_that_it_succeeded(
         assert proof is True or (mode == "after-auth" and proof)
         assert command == {"report": "report", "after-auth": "allow"}[mode]
         assert event.user == body["login"] and "*" not in str(event.user)
+        assert body["master_user"] == ""

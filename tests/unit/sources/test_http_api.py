@@ -77,7 +77,8 @@ def test_a_batch_has_a_result_for_each_item_and_a_wrong_one_keeps_no_other_out(
     world: World,
 ) -> None:
     reply = world.tell([ANN, ANN | {"ip": "host.example"}, 5, ANN | {"servce": "imap"}, ANN])
-    assert reply.status == 200
+    assert (reply.status, reply.is_problem) == (422, True)
+    assert reply.json["detail"] == "3 of 5 items refused; the others are recorded"
     results = reply.json["results"]
     assert [r["status"] for r in results] == ["recorded", *["refused"] * 3, "recorded"]
     assert results[1]["problem"]["member"] == "ip"

@@ -38,7 +38,7 @@ _PROOF = {
 _ATTRIBUTES = {
     "2.3": """\
 auth_policy_request_attributes = login=%{{user}} remote=%{{rip}} protocol=%s \\
-  session_id=%{{session}} authenticated=%{{passdb:poplock}}
+  session_id=%{{session}} master_user=%{{master_user}} authenticated=%{{passdb:poplock}}
 """,
     "2.4": """\
 auth_policy_request_attributes {{
@@ -46,6 +46,7 @@ auth_policy_request_attributes {{
   remote = %{{remote_ip}}
   protocol = %{{protocol}}
   session_id = %{{session}}
+  master_user = %{{master_user}}
   authenticated = %{{passdb:poplock}}
   pwhash =
   device_id =
@@ -90,16 +91,17 @@ metric poplock_logout {{
 def policy_lines(config: Config) -> str:
     """Lines for the auth policy client; with those of the exporter where sessions are wanted."""
     found = _source(config, DovecotAuthPolicySettings)
-    return _for_each_version(lambda version: _policy(found, version))
+    return _for_each_version(lambda version: policy(found, version))
 
 
 def event_lines(config: Config) -> str:
     """Lines for the event exporter."""
     found = _source(config, DovecotEventsSettings)
-    return _for_each_version(lambda version: _events(found, version))
+    return _for_each_version(lambda version: events(found, version))
 
 
-def _policy(source: KeyedSettings, version: str) -> str:
+def policy(source: KeyedSettings, version: str) -> str:
+    """The lines of one version, 2.3 or 2.4."""
     header = ""
     if source.api_key_file is not None:
         header = (
@@ -126,7 +128,8 @@ auth_policy_report_after_auth = no
     return lines + _CHECK.format(version=version)
 
 
-def _events(source: KeyedSettings, version: str) -> str:
+def events(source: KeyedSettings, version: str) -> str:
+    """The lines of one version, 2.3 or 2.4."""
     return (
         f"# {_WHERE[version]} (Dovecot {version})\n"
         + _exporter(source, version)
