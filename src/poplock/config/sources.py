@@ -18,6 +18,14 @@ from .complaint import Complaint, absolute, octal
 from .duration import Duration
 from .listen import LOOPBACK, Kind, Listen, Tls, networks
 
+FORGEABLE = {
+    "/opt/zimbra/log/mailbox.log": "read audit.log",
+    "/opt/zimbra/log/nginx.log": "have nginx log to syslog",
+    "/var/log/nginx/error.log": "have nginx log to syslog",
+}
+"""Logs whose servers write what a client sent with its newlines: a line there proves nothing, in
+whatever dialect."""
+
 
 class SourceSettings(
     Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True
@@ -80,8 +88,8 @@ class FileSettings(LogSettings, tag="file", kw_only=True, frozen=True):
     def check(self, where: str) -> None:
         super().check(where)
         absolute(f"{where}.path", self.path)
-        if "zimbra" in self.dialects and self.path.endswith("/mailbox.log"):
-            why = "strangers can write whole lines into Zimbra's mailbox.log; read its audit.log"
+        if self.path in FORGEABLE:
+            why = f"strangers can write whole lines into this file; {FORGEABLE[self.path]} instead"
             raise Complaint(f"{where}.path", why)
 
 

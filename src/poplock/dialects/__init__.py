@@ -33,9 +33,15 @@ DIALECTS = {
     "cucipop": "cucipop:DIALECT",
 }
 
-NAMED_ONLY = frozenset({"uw_ipop3d", "cucipop"})
-"""Read only by sources that name them: what their servers log can be what a stranger wrote, unless
-the operator sees to it (`uw_ipop3d`), or isn't known well enough to say (`cucipop`)."""
+NAMED_ONLY = frozenset(
+    {
+        "uw_ipop3d",  # its log can be what a stranger wrote, unless the operator sees to it
+        "cucipop",  # whose log isn't known well enough to say
+        # Logs of their own, in files that nobody else writes into: elsewhere such a line is forged.
+        *("zimbra", "stalwart", "hmailserver", "mdaemon", "exchange", "apple"),
+    }
+)
+"""Read only by sources that name them."""
 USUAL = tuple(name for name in DIALECTS if name not in NAMED_ONLY)
 """What a source reads that names none."""
 

@@ -47,7 +47,7 @@ from poplock.core.errors import ConfigError
         ),
         ("[[source]]\ntype = 'file'\npath = 'mail.log'\n", 3, "absolute"),
         ("[[source]]\ntype = 'file'\npath = '/x'\ndialects = ['dovcot']\n", 4, "there are dovecot"),
-        ("[[source]]\ntype = 'file'\npath = '/z/mailbox.log'\n", 3, "read its audit.log"),
+        ("[[source]]\ntype = 'file'\npath = '/opt/zimbra/log/mailbox.log'\n", 3, "read audit"),
         ("[[source]]\ntype = 'file'\npath = '/x'\npth = 1\n", 4, "did you mean 'path'"),
         ("[[answer]]\ntype = 'postfix_policy'\nlisten = '127.0.0.1:10031'\n", 3, "is no socket"),
         ("[[answer]]\ntype = 'postfix_policy'\nlisten = 'inet:localhost:1'\n", 3, "no IP address"),
