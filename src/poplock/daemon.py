@@ -20,7 +20,7 @@ from .authorizer import Authorizer
 from .config import Config
 from .config.answers import AnswerSettings
 from .config.listen import Listen
-from .config.sources import ListeningSettings, ServingSettings
+from .config.sources import DracSettings, ListeningSettings, ServingSettings
 from .control import (
     Check,
     ControlServer,
@@ -135,7 +135,7 @@ class Daemon:
     def _dialogue(self, settings: AnswerSettings) -> MakeDialogue:
         make = dialogue(str(type(settings).__struct_config__.tag))
         with_sender = self._config.policy.match_sender
-        return lambda peer, datagram: make(with_sender=with_sender)
+        return lambda peer, datagram: make(with_sender=with_sender, datagram=datagram)
 
     async def _listen(
         self,
@@ -204,6 +204,12 @@ class Daemon:
         )
         for listen in settings.sockets():
             await self._listen(exits, service, listen, settings, where)
+        if isinstance(settings, DracSettings) and settings.portmapper:
+            from .net.portmapper import Portmapper
+            from .sources.drac import PROGRAM, VERSIONS
+
+            portmapper = Portmapper(PROGRAM, VERSIONS, settings.sockets(), intake.health)
+            self._spawn(f"{settings.title} at rpcbind", portmapper.run)
 
     async def _start_serving(
         self, exits: AsyncExitStack, settings: ServingSettings, intake: Intake, where: str

@@ -22,15 +22,15 @@ def transcript(name: str) -> tuple[bytes, list[Query]]:
     """A recorded conversation and the queries that stand in it."""
     text = (SAMPLES / f"{name}.txt").read_bytes()
     expected = [
-        Query(client, sender)
+        Query(client, sender if told else None)
         for line in (SAMPLES / f"{name}.expected").read_text().splitlines()
-        for client, _, sender in [line.partition(" ")]
+        for client, told, sender in [line.partition(" ")]
     ]
     return text, expected
 
 
 def converse(name: str, data: bytes, size: int, answer: Answer) -> tuple[list[Query], bytes]:
-    talk, queries, sent = dialogue(name)(with_sender=True), [], b""
+    talk, queries, sent = dialogue(name)(with_sender=True, datagram=False), [], b""
     for i in range(0, len(data), size):
         for query in talk.receive_data(data[i : i + size]):
             queries.append(query)
@@ -58,7 +58,7 @@ def test_the_three_answers_have_bytes_of_their_own(name: str) -> None:
 @every_answer
 @given(chunks=st.lists(st.binary(max_size=200), max_size=20))
 def test_any_bytes_give_requests_or_more_or_a_wire_error(name: str, chunks: list[bytes]) -> None:
-    talk = dialogue(name)(with_sender=True)
+    talk = dialogue(name)(with_sender=True, datagram=False)
     try:
         for chunk in chunks:
             for query in talk.receive_data(chunk):
@@ -79,7 +79,7 @@ def test_garbage_inside_a_real_conversation_is_documented_too(
 
 @every_answer
 def test_a_request_without_an_end_is_refused_in_bounded_memory(name: str) -> None:
-    talk, sent = dialogue(name)(with_sender=True), 0
+    talk, sent = dialogue(name)(with_sender=True, datagram=False), 0
     with pytest.raises(WireError):
         while True:
             talk.receive_data(b"x" * 4096)

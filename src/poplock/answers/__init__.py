@@ -12,11 +12,12 @@ from ..core.dialogue import Dialogue
 
 ANSWERS = {
     "postfix_policy": "postfix_policy:PostfixPolicyDialogue",
+    "whoson": "whoson:answers",
 }
 
 
 class MakesDialogue(Protocol):
-    def __call__(self, *, with_sender: bool) -> Dialogue:
+    def __call__(self, *, with_sender: bool, datagram: bool) -> Dialogue:
         """`with_sender`: the policy wants to know the envelope sender too."""
 
 

@@ -35,7 +35,7 @@ _SENDER = b"\nsender="
 class PostfixPolicyDialogue(Dialogue):
     """One smtpd process's connection. `with_sender`: read the envelope sender as well."""
 
-    def __init__(self, *, with_sender: bool = False) -> None:
+    def __init__(self, *, with_sender: bool = False, datagram: bool = False) -> None:
         self._with_sender = with_sender
         self._buffer = b""
         self._replies = b""

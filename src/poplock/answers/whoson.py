@@ -36,12 +36,17 @@ Bugs of others avoided: a verb without its address broke the session; a blank be
 import re
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..core.addresses import IPAddress, parse_ip
 from ..core.answers import NoOpinion, Outcome, Permit, Query, Refused
 from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Login, Logout
+
+if TYPE_CHECKING:  # an answer imports nothing but core and wire
+    from ..config.sources import WhosonSettings
+    from ..sources import MakeDialogue
 
 LONGEST_LINE = 1472
 LONGEST_USER = 255
@@ -177,6 +182,18 @@ class WhosonDialogue(Dialogue):
     def _say(self, text: str) -> None:
         """Say what is known at once, in its turn."""
         (self._behind[-1] if self._behind else self._said).extend(f"{text}\r\n\r\n".encode())
+
+
+def dialogues(settings: "WhosonSettings", intake: object) -> "MakeDialogue":
+    """As a source: a dialogue for each connection or datagram."""
+    return lambda peer, datagram: WhosonDialogue(
+        datagram=datagram, user=settings.user, service=settings.service
+    )
+
+
+def answers(*, with_sender: bool, datagram: bool) -> WhosonDialogue:
+    """For a peer that only asks. A QUERY tells no sender."""
+    return WhosonDialogue(datagram=datagram)
 
 
 def _only_line(datagram: bytes) -> bytes:

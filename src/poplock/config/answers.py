@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from ..core.addresses import NetworkSet
 from .complaint import Complaint, octal
 from .duration import Duration
-from .listen import Kind, Listen
+from .listen import LOOPBACK, Kind, Listen, networks
 
 
 class AnswerSettings(
@@ -48,4 +48,19 @@ class PostfixPolicySettings(AnswerSettings, tag="postfix_policy", kw_only=True, 
     """A Postfix policy service (SMTPD_POLICY_README)."""
 
 
-AnswerTypes = PostfixPolicySettings
+class WhosonAnswerSettings(AnswerSettings, tag="whoson", kw_only=True, frozen=True):
+    """WHOSON's QUERY alone; the source of that name takes LOGIN and LOGOUT as well."""
+
+    kinds = ("udp", "inet", "unix", "unixgram")
+
+    ask: tuple[str, ...] = LOOPBACK
+
+    def may_ask(self) -> NetworkSet:
+        return networks("ask", self.ask)
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        networks(f"{where}.ask", self.ask)
+
+
+AnswerTypes = PostfixPolicySettings | WhosonAnswerSettings

@@ -7,6 +7,7 @@ What every source has stands in `SourceSettings`; what a source differs in from 
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from msgspec import Struct
 from ..core.addresses import NetworkSet
 from ..core.policy import Rules
 from ..dialects import DIALECTS, USUAL
+from ..sources.peer_files import read_allow
 from .complaint import Complaint, absolute, octal
 from .duration import Duration
 from .listen import LOOPBACK, Kind, Listen, Tls, networks
@@ -32,9 +34,6 @@ class SourceSettings(
 ):
     """What every source has. `None` is what `[policy]` says."""
 
-    default_services: ClassVar[tuple[str, ...] | None] = None
-    """The services of a source that knows none of `policy.services`."""
-
     name: str = ""
     window: Duration | None = None
     services: tuple[str, ...] | None = None
@@ -49,9 +48,13 @@ class SourceSettings(
         """The title where none is given; what tells the source apart, like a path."""
         return str(self.__struct_config__.tag)
 
+    def usual_services(self) -> tuple[str, ...] | None:
+        """The services of a source that knows none of `policy.services`."""
+        return None
+
     def rules(self, policy: Rules) -> Rules:
         """`policy`, with what this source says otherwise."""
-        services = self.services or self.default_services
+        services = self.services or self.usual_services()
         return replace(
             policy,
             window=policy.window if self.window is None else self.window,
@@ -255,6 +258,74 @@ def _check_dialects(where: str, names: tuple[str, ...]) -> None:
             raise Complaint(where, f"no dialect {name!r}; there are {', '.join(DIALECTS)}")
 
 
+class TellingSettings(ListeningSettings, kw_only=True, frozen=True):
+    """A source whose protocol tells neither the service nor, always, the user."""
+
+    user: str = "unnamed"
+    service: str = "pop3"
+
+    def usual_services(self) -> tuple[str, ...]:
+        return (self.service,)
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if not self.user or len(self.user) > 255 or not self.user.isprintable():
+            raise Complaint(f"{where}.user", f"{self.user[:80]!r} can't be a user's name")
+        if self.services is not None and self.service not in self.services:
+            raise Complaint(f"{where}.service", f"{self.service} is not among its services")
+
+
+class WhosonSettings(TellingSettings, tag="whoson", kw_only=True, frozen=True):
+    """WHOSON: `peers` may LOGIN and LOGOUT, `ask` may QUERY."""
+
+    kinds = ("udp", "inet", "unix", "unixgram")
+
+    ask: tuple[str, ...] = LOOPBACK
+
+    def may_ask(self) -> NetworkSet:
+        return networks("ask", self.ask)
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        networks(f"{where}.ask", self.ask)
+
+
+class DracSettings(TellingSettings, tag="drac", kw_only=True, frozen=True):
+    """DRAC, an RPC program. `allow_file`, as rpc.dracd has it, adds to `peers`."""
+
+    kinds = ("udp", "inet")
+
+    allow_file: str | None = None
+    portmapper: bool = True
+
+    def may_tell(self) -> NetworkSet:
+        peers = super().may_tell()
+        if self.allow_file is None:
+            return peers
+        return NetworkSet((*peers.networks, *read_allow(Path(self.allow_file))))
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.allow_file is not None:
+            absolute(f"{where}.allow_file", self.allow_file)
+
+
+class RadiusSettings(ListeningSettings, tag="radius", kw_only=True, frozen=True):
+    """RADIUS accounting. Whoever knows a secret may tell; `peers` can narrow that down."""
+
+    kinds = ("udp",)
+
+    clients_file: str
+    peers: tuple[str, ...] = ("0.0.0.0/0", "::/0")
+
+    def usual_services(self) -> tuple[str, ...]:
+        return ("radius",)
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        absolute(f"{where}.clients_file", self.clients_file)
+
+
 SourceTypes = (
     FileSettings
     | StdinSettings
@@ -264,4 +335,7 @@ SourceTypes = (
     | DovecotAuthPolicySettings
     | DovecotEventsSettings
     | HttpSettings
+    | WhosonSettings
+    | DracSettings
+    | RadiusSettings
 )

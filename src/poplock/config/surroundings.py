@@ -7,21 +7,25 @@ import os
 import pwd
 import shutil
 import stat
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import ConfigError
+from ..sources.peer_files import read_allow, read_clients
 from ..sources.tokens import TokenFileError, Tokens
 from .listen import Tls
 from .load import at
 from .maps import CdbSettings, TextSettings
 from .model import Config
 from .sources import (
+    DracSettings,
     FileSettings,
     HttpSettings,
     JournalSettings,
     KeyedSettings,
     ListeningSettings,
+    RadiusSettings,
     ServingSettings,
     SpoolSettings,
 )
@@ -60,6 +64,10 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
             found.append((f"source[{i}].api_key_file", _key(source.api_key_file)))
         elif isinstance(source, HttpSettings):
             found.append((f"source[{i}].tokens_file", _tokens(source.tokens_file)))
+        elif isinstance(source, DracSettings) and source.allow_file is not None:
+            found.append((f"source[{i}].allow_file", _sound(read_allow, source.allow_file)))
+        elif isinstance(source, RadiusSettings):
+            found.append((f"source[{i}].clients_file", _sound(read_clients, source.clients_file)))
     for i, answer in enumerate(config.answer):
         socket = answer.socket().path
         if socket is not None:
@@ -98,6 +106,15 @@ def _tokens(path: str) -> str | None:
         Tokens(Path(path), float).read()
     except TokenFileError as error:
         return f"{path}: {error}"
+    return None
+
+
+def _sound(read: Callable[[Path], object], path: str) -> str | None:
+    """What is wrong with a file that is read once, at the start."""
+    try:
+        read(Path(path))
+    except ConfigError as error:
+        return str(error)
     return None
 
 

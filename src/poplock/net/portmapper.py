@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from ..config.listen import Listen
 from ..core.errors import PoplockError, WireError
+from ..sources.intake import Health
 from ..wire.xdr import Reader, Records, marked, string, words
 
 log = logging.getLogger(__name__)
@@ -32,33 +34,36 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 
 
 class Endpoint(NamedTuple):
-    """Where the program listens. `netid` is rpcbind's: tcp, udp, tcp6, udp6."""
+    """A socket as rpcbind names it: `netid` is tcp, udp, tcp6 or udp6."""
 
     netid: str
-    host: str
+    universal: str  # the address as RFC 5665 writes it
     port: int
 
-    @property
-    def universal(self) -> str:
-        """The address as RFC 5665 writes it."""
-        return f"{self.host}.{self.port >> 8}.{self.port & 255}"
+    @classmethod
+    def of(cls, listen: Listen) -> "Endpoint":
+        """The endpoint of an IP socket."""
+        netid = ("udp" if listen.datagram else "tcp") + ("6" if ":" in (listen.host or "") else "")
+        high, low = divmod(listen.port, 256)
+        return cls(netid, f"{listen.host}.{high}.{low}", listen.port)
 
 
 class Portmapper:
-    """The registration of one program. `trouble` is what stands in its way."""
+    """The registration of one program; what stands in its way is written into `health`."""
 
     def __init__(
         self,
         program: int,
         versions: Sequence[int],
-        endpoints: Sequence[Endpoint],
-        socket: str = SOCKET,
+        sockets: Sequence[Listen],
+        health: Health,
+        rpcbind: str = SOCKET,
     ) -> None:
         self._program = program
         self._versions = versions
-        self._endpoints = endpoints
-        self._socket = socket
-        self.trouble: str | None = None
+        self._endpoints = [Endpoint.of(listen) for listen in sockets]
+        self._rpcbind = rpcbind
+        self._health = health
 
     async def run(self) -> None:
         """Keep the program registered until cancelled; then take it out."""
@@ -68,7 +73,7 @@ class Portmapper:
                 await self._tell(_SET)
                 await asyncio.sleep(_AGAIN)
         finally:
-            if self.trouble is None:
+            if self._health.trouble is None:
                 await self._tell(_UNSET)
 
     async def _tell(self, procedure: int) -> None:
@@ -85,16 +90,16 @@ class Portmapper:
                 self._note(None)
 
     def _note(self, trouble: str | None) -> None:
-        if trouble != self.trouble:
+        if trouble != self._health.trouble:
             if trouble is None:
                 log.info("rpcbind knows program %d again", self._program)
             else:
                 log.warning("%s", trouble)
-        self.trouble = trouble
+        self._health.trouble = trouble
 
     async def _over_unix_or_udp(self, procedure: int) -> None:
         try:
-            reader, writer = await asyncio.open_unix_connection(self._socket)
+            reader, writer = await asyncio.open_unix_connection(self._rpcbind)
         except OSError:
             await self._over_udp(procedure)
             return

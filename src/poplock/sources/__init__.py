@@ -23,6 +23,9 @@ FOLLOWING = {
 }
 LISTENING = {
     "syslog": "syslog:dialogues",
+    "whoson": ".answers.whoson:dialogues",
+    "drac": "drac:dialogues",
+    "radius": "radius:dialogues",
 }
 SERVING = {
     "dovecot_auth_policy": "dovecot_auth_policy:application",

@@ -32,12 +32,14 @@ little-endian hosts sent the address reversed; nothing in the call tells, so the
 from collections import deque
 from collections.abc import Sequence
 
+from ..config.sources import DracSettings
 from ..core.addresses import IPAddress, ip_from_bytes
 from ..core.answers import Outcome, Refused
 from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Login
 from ..wire.xdr import Reader, Records, marked, words
+from . import MakeDialogue
 
 PROGRAM = 900_101
 VERSIONS = (1, 2)
@@ -59,6 +61,13 @@ class _RefusedError(Exception):
     def __init__(self, why: str, *body: int) -> None:
         super().__init__(why)
         self.body = body
+
+
+def dialogues(settings: DracSettings, intake: object) -> MakeDialogue:
+    """A dialogue for each connection or datagram."""
+    return lambda peer, datagram: DracDialogue(
+        datagram=datagram, user=settings.user, service=settings.service
+    )
 
 
 class DracDialogue(Dialogue):

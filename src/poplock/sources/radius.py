@@ -31,13 +31,18 @@ from collections.abc import Sequence
 from hashlib import md5
 from hmac import compare_digest, digest
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from pathlib import Path
 from urllib.parse import quote_from_bytes
 
+from ..config.sources import RadiusSettings
 from ..core.addresses import IPAddress, ip_from_bytes
 from ..core.answers import Outcome
 from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Event, Login, Logout, Reset
+from . import MakeDialogue
+from .intake import Intake
+from .peer_files import read_clients
 
 LONGEST_PACKET = 4096
 _MOST_ATTRIBUTES = 200  # as FreeRADIUS has it; a real request has twenty
@@ -86,6 +91,17 @@ class Answered:
 
     def __contains__(self, request: tuple[str, bytes]) -> bool:
         return request in self._seen
+
+
+def dialogues(settings: RadiusSettings, intake: Intake) -> MakeDialogue:
+    """A dialogue for each datagram, with the secret of whoever sent it."""
+    clients, answered, clock = read_clients(Path(settings.clients_file)), Answered(), intake.clock
+
+    def make(peer: IPAddress | None, datagram: bool) -> RadiusDialogue:
+        secret = None if peer is None else clients.secret(peer)
+        return RadiusDialogue(client=str(peer), secret=secret, now=clock.wall(), answered=answered)
+
+    return make
 
 
 class RadiusDialogue(Dialogue):

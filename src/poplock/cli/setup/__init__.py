@@ -36,6 +36,9 @@ NAMES = {
     "teapop": "classic:teapop",
     "gnu-pop3d": "classic:gnu_pop3d",
     "vm-pop3d": "classic:vm_pop3d",
+    "whoson": "network:whoson",
+    "drac": "network:drac",
+    "radius": "network:radius",
 }
 
 
