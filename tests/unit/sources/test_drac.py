@@ -1,7 +1,8 @@
-"""What is particular to DRAC. The messages are spelt out here, word by word, from RFC 5531."""
+"""What is particular to DRAC."""
 
 import struct
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -9,30 +10,16 @@ from poplock.core.answers import Refused, Unavailable
 from poplock.core.errors import WireError
 from poplock.core.events import NOW, Login
 from poplock.sources.drac import LONGEST_MESSAGE, DracDialogue
+from tests.packets import NO_AUTH, XID, chars, marked
+from tests.packets import call as any_call
 
-XID = 0x1234ABCD
 IPV4 = bytes((192, 0, 2, 7))
 IPV6 = ip_address("2001:db8:b8::ff").packed
-NO_AUTH = struct.pack(">4I", 0, 0, 0, 0)
 AUTH_SYS = struct.pack(">2I", 1, 20) + b"stamp and a hostname" + struct.pack(">2I", 0, 0)
 
 
-def call(
-    argument: bytes = IPV4,
-    *,
-    rpc: int = 2,
-    program: int = 900101,
-    version: int = 1,
-    procedure: int = 1,
-    auth: bytes = NO_AUTH,
-    kind: int = 0,
-) -> bytes:
-    return struct.pack(">6I", XID, kind, rpc, program, version, procedure) + auth + argument
-
-
-def chars(data: bytes, signed: bool = True) -> bytes:
-    """`char[16]`, as rpcgen's code writes it on a machine with signed, or unsigned, chars."""
-    return b"".join(struct.pack(">i", b - 256 if signed and b > 127 else b) for b in data)
+def call(argument: bytes = IPV4, **more: Any) -> bytes:
+    return any_call(argument, **more)
 
 
 def words(data: bytes) -> tuple[int, ...]:
@@ -146,13 +133,6 @@ def test_what_cannot_be_a_call_gets_no_reply(message: bytes) -> None:
     with pytest.raises(WireError):
         talk.receive_data(message)
     assert talk.data_to_send() == b""
-
-
-def marked(*fragments: bytes) -> bytes:
-    """A record in fragments."""
-    heads = [len(f) for f in fragments]
-    heads[-1] |= 1 << 31
-    return b"".join(struct.pack(">I", h) + f for h, f in zip(heads, fragments, strict=True))
 
 
 def test_a_connection_carries_call_after_call_in_any_fragments() -> None:

@@ -1,7 +1,6 @@
-"""What is particular to RADIUS accounting. The packets are made here, from RFC 2865 and 2866."""
+"""What is particular to RADIUS accounting."""
 
 import hashlib
-import hmac
 import struct
 from ipaddress import ip_address
 
@@ -11,43 +10,35 @@ from poplock.core.answers import Unavailable
 from poplock.core.errors import WireError
 from poplock.core.events import NOW, Event, Login, Logout, Reset
 from poplock.sources.radius import Answered, RadiusDialogue
+from tests.packets import (
+    ADDRESS,
+    ANN,
+    DELAY,
+    FRAMED_IP,
+    FRAMED_IPV6,
+    INTERIM,
+    MESSAGE_AUTHENTICATOR,
+    NAS_ID,
+    NAS_IP,
+    OFF,
+    ON,
+    PREFIX,
+    PROXY_STATE,
+    SECRET,
+    STAMP,
+    START,
+    STATUS,
+    STOP,
+    USER,
+    Pair,
+    response_is_right,
+    status,
+    word,
+)
+from tests.packets import accounting as packet
 
-SECRET = b"xyzzy"
 CLIENT = "192.0.2.1"
 TODAY = 1_790_000_000.0
-USER, NAS_IP, FRAMED_IP, NAS_ID, PROXY_STATE, STATUS, DELAY = 1, 4, 8, 32, 33, 40, 41
-SESSION, STAMP, MESSAGE_AUTHENTICATOR, PREFIX, FRAMED_IPV6 = 44, 55, 80, 97, 168
-START, STOP, INTERIM, ON, OFF = 1, 2, 3, 7, 8
-
-Pair = tuple[int, bytes]
-
-
-def word(number: int) -> bytes:
-    return struct.pack(">I", number)
-
-
-def status(number: int) -> Pair:
-    return (STATUS, word(number))
-
-
-ANN = ((USER, b"ann@example.org"), (SESSION, b"5F-01"), (NAS_IP, bytes((192, 0, 2, 1))))
-ADDRESS = (FRAMED_IP, bytes((203, 0, 113, 9)))
-
-
-def packet(
-    *pairs: Pair,
-    secret: bytes = SECRET,
-    code: int = 4,
-    identifier: int = 7,
-    sign: bool = False,
-) -> bytes:
-    if sign:
-        pairs = (*pairs, (MESSAGE_AUTHENTICATOR, bytes(16)))
-    body = b"".join(bytes((kind, 2 + len(value))) + value for kind, value in pairs)
-    head = struct.pack(">BBH", code, identifier, 20 + len(body))
-    if sign:
-        body = body[:-16] + hmac.digest(secret, head + bytes(16) + body, "md5")
-    return head + hashlib.md5(head + bytes(16) + body + secret).digest() + body
 
 
 def dialogue(secret: bytes | None = SECRET, answered: Answered | None = None) -> RadiusDialogue:
@@ -56,11 +47,6 @@ def dialogue(secret: bytes | None = SECRET, answered: Answered | None = None) ->
 
 def events(*pairs: Pair) -> list[Event]:
     return list(dialogue().receive_data(packet(*pairs)))  # type: ignore[arg-type]
-
-
-def response_is_right(reply: bytes, request: bytes) -> bool:
-    signed = reply[:4] + request[4:20] + reply[20:] + SECRET
-    return reply[4:20] == hashlib.md5(signed).digest() and reply[:2] == b"\x05" + request[1:2]
 
 
 @pytest.mark.parametrize("kind", [START, INTERIM])
