@@ -14,13 +14,15 @@ from the configuration of pop-before-smtp. Successes are logged where vpopmail w
 only one that those versions knew. With password logging switched on, failures hold the password,
 which is never taken.
 
-Security: the name comes before the address, parted by a colon, which a name therefore can't hold.
+Security: the name comes before the address, parted by a colon, which a name can't hold
+(is_username_valid()). Only IPv4 is read behind it: of IPv6 addresses vchkpw logs what is behind
+their last colon (get_remote_ip()), and a name that did hold colons would lengthen one.
 """
 
 import re
 
 from ..core.events import Event, Failure, Login
-from .model import ADDRESS, Body, Dialect, Head, Rule, address
+from .model import Body, Dialect, Head, Rule, address
 
 _SERVICES = rb"(?:pop3s?|imaps?|smtps?|submission|webmail|\d{1,5})"
 _TAGS = (
@@ -34,6 +36,7 @@ _TAGS = (
 )
 _WORDS = rb"vchkpw(?:-" + _SERVICES + rb")?: "
 _METHOD = rb"(?:\([A-Z0-9-]{1,16}\) )?"
+_IP = rb"((?:::ffff:)?\d{1,3}(?:\.\d{1,3}){3})"
 _USER = rb"([^:\x00-\x20\x7f]{1,255})"
 _REFUSED = (
     rb"(?:(?:system )?password fail|(?:vpopmail|system) user not found"
@@ -70,14 +73,14 @@ DIALECT = Dialect(
             "login",
             _TAGS,
             _WORDS + _METHOD + rb"(?:system password )?login success ",
-            _USER + rb":(" + ADDRESS + rb")",
+            _USER + rb":" + _IP,
             _login,
         ),
         Rule(
             "login",
             _TAGS,
             rb"vchkpw: login \[",
-            rb"([^\[\]\x00-\x20\x7f]{1,255})\] from (" + ADDRESS + rb")",
+            rb"([^\[\]\x00-\x20\x7f]{1,255})\] from " + _IP,
             _login,
         ),
         Rule(
@@ -85,7 +88,7 @@ DIALECT = Dialect(
             _TAGS,
             _WORDS + _METHOD + _REFUSED + rb" ",
             rb"(?:\(pass: '[^\n]{0,255}'\) |[^\n]{0,255} )?"
-            rb"([^:'\x00-\x20\x7f]{0,255}):(" + ADDRESS + rb")",
+            rb"([^:'\x00-\x20\x7f]{0,255}):" + _IP,
             _failure,
             sure=False,
         ),
