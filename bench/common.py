@@ -26,6 +26,8 @@ from poplock.core.grants import Grant, Session
 from poplock.stores import Batch
 from poplock.stores.sqlite import SqliteStore
 
+from .forms import Form
+
 HERE = Path(__file__).parent
 BUILD = HERE / "build"
 PATIENCE = 120.0  # seconds until a daemon that isn't ready, or a log not caught up, is an error
@@ -163,8 +165,8 @@ class Place:
 
 
 @contextmanager
-def place(*, dialects: Sequence[str] = ("dovecot",)) -> Iterator[Place]:
-    """A fresh folder with a configuration: one log, one policy listener, one store."""
+def place(*, dialects: Sequence[str] = ("dovecot",), more: str = "") -> Iterator[Place]:
+    """A fresh folder with a configuration: one log, one policy listener, one store, and more."""
     with tempfile.TemporaryDirectory(prefix="poplock-bench-") as name:
         here = Place(Path(name), free_port())
         (here.folder / "poplock.toml").write_text(
@@ -174,7 +176,7 @@ def place(*, dialects: Sequence[str] = ("dovecot",)) -> Iterator[Place]:
             f"dialects = {json.dumps(list(dialects))}\n"
             f'[[answer]]\ntype = "postfix_policy"\nlisten = "inet:127.0.0.1:{here.port}"\n'
             # Half of the load's clients have no grant; their answers are to cost work, not time.
-            "patience = 0\n"
+            "patience = 0\n" + more
         )
         here.log.touch()
         yield here
@@ -240,9 +242,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def load(port: int, connections: int, seconds: float, grants: int) -> Row:
+def load(port: int, connections: int, seconds: float, grants: int, form: Form) -> Row:
     """One run of c/load.c."""
-    command = [compiled("load"), str(port), str(connections), str(seconds), str(grants)]
+    numbers = [str(port), str(connections), str(seconds), str(grants)]
+    command = [compiled("load"), *numbers, *form.load_arguments()]
     done = subprocess.run(
         command, check=True, capture_output=True, timeout=PATIENCE, preexec_fn=pin(CLIENT_CPU)
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from . import common
 from .common import Row, address, compiled, daemon, fill, login_line, pin, place, row
+from .forms import POLICY
 
 LOGINS = 1000
 MOST_ASKED = 100_000  # questions about one login before the bench gives up
@@ -92,6 +93,7 @@ def _while_catching_up(rounds: int, quick: bool) -> list[Row]:
 
 def _load_until_caught_up(here: common.Place) -> Row:
     command = [compiled("load"), str(here.port), "8", str(common.PATIENCE), str(GRANTS)]
+    command += POLICY.load_arguments()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, preexec_fn=pin(common.CLIENT_CPU)
     ) as child:

@@ -1,6 +1,6 @@
 """How near does the policy service come to a minimal C server?
 
-The real `poplock run` with 5,000 grants against c/epoll_policy.c, under c/load.c: 8 and 64
+The real `poplock run` with 5,000 grants against c/epoll.c, under c/load.c: 8 and 64
 persistent connections, one request outstanding on each, half of the clients granted, every reply
 checked. Beside them the null loop: an asyncio protocol that does nothing but reply, which is as
 fast as a server on that library can be. In turns, ratios per turn, medians.
@@ -15,6 +15,7 @@ import sys
 
 from . import common
 from .common import Row, compiled, cpu_seconds, daemon, fill, load, place, row, running
+from .forms import POLICY, Form
 
 GRANTS = 5000
 
@@ -26,7 +27,9 @@ def run(quick: bool = False) -> list[Row]:
         fill(here, GRANTS)
         with (
             daemon(here) as our_pid,
-            running([compiled("epoll_policy"), peers[0], GRANTS], common.SERVER_CPU) as c_pid,
+            running(
+                [compiled("epoll"), peers[0], GRANTS, *POLICY.server_arguments()], common.SERVER_CPU
+            ) as c_pid,
             running([sys.executable, "-m", "bench.null_loop", peers[1]], common.SERVER_CPU) as null,
         ):
             servers = ((our_pid, here.port), (c_pid, peers[0]), (null, peers[1]))
@@ -35,63 +38,75 @@ def run(quick: bool = False) -> list[Row]:
             rows = []
             for connections, least in ((8, 0.5), (64, 0.45)):
                 turns = [
-                    [_loaded(pid, port, connections, seconds) for pid, port in servers]
+                    [loaded(pid, port, connections, seconds, POLICY) for pid, port in servers]
                     for _ in range(rounds)
                 ]
-                rows += _rows(connections, least, turns)
+                rows += figures("policy", connections, least, [(a, c) for a, c, _ in turns])
+                rows.append(_beside_null(connections, turns))
     return rows
 
 
-def _loaded(pid: int, port: int, connections: int, seconds: float) -> Row:
+Turn = tuple[Row, Row]
+"""One run of ours and one of the C server."""
+
+
+def loaded(pid: int, port: int, connections: int, seconds: float, form: Form) -> Row:
     """A run of the generator, with the share of its time that the server was busy."""
     before = cpu_seconds(pid)
-    result = load(port, connections, seconds, GRANTS)
+    result = load(port, connections, seconds, GRANTS, form)
     busy = cpu_seconds(pid) - before
     each = busy / result["with_warm_up"]
     return result | {"each": each, "server_cpu": each * result["rate"]}
 
 
-def _rows(connections: int, least: float, turns: list[list[Row]]) -> list[Row]:
-    ours, c, null = (list(results) for results in zip(*turns, strict=True))
-
-    def middle(results: list[Row], key: str) -> float:
-        return statistics.median(r[key] for r in results)
-
-    def ratios(key: str, a: list[Row], b: list[Row]) -> list[float]:
-        return [x[key] / y[key] for x, y in zip(a, b, strict=True)]
+def figures(name: str, connections: int, least: float, turns: list[Turn]) -> list[Row]:
+    """Rate, CPU time and p99 of ours beside C's."""
+    ours, c = (list(results) for results in zip(*turns, strict=True))
 
     def said(results: list[Row]) -> str:
-        server, generator = middle(results, "server_cpu"), middle(results, "cpu")
-        rate = middle(results, "rate")
+        server, generator = _middle(results, "server_cpu"), _middle(results, "cpu")
+        rate = _middle(results, "rate")
         return f"{rate:,.0f}/s (server {server:.0%} busy, generator {generator:.0%})"
 
     return [
         row(
-            f"policy requests/s, {connections} connections, of C",
+            f"{name} requests/s, {connections} connections, of C",
             said(ours),
             f"C {said(c)}",
-            ratios("rate", ours, c),
+            _ratios("rate", ours, c),
             least=least,
             turns=turns,
         ),
         row(
-            f"policy answers per CPU second, {connections} connections, of C",
-            f"{middle(ours, 'each') * 1e6:.1f} µs each",
-            f"C {middle(c, 'each') * 1e6:.1f} µs each",
-            ratios("each", c, ours),
+            f"{name} answers per CPU second, {connections} connections, of C",
+            f"{_middle(ours, 'each') * 1e6:.1f} µs each",
+            f"C {_middle(c, 'each') * 1e6:.1f} µs each",
+            _ratios("each", c, ours),
             least=least,
         ),
         row(
-            f"policy requests/s, {connections} connections, of the null loop",
-            f"{middle(ours, 'rate'):,.0f}/s",
-            f"null loop {middle(null, 'rate'):,.0f}/s",
-            ratios("rate", ours, null),
-        ),
-        row(
-            f"policy p99, {connections} connections, of C's",
-            f"{middle(ours, 'p99_us'):,.0f} µs",
-            f"C {middle(c, 'p99_us'):,.0f} µs",
-            ratios("p99_us", ours, c),
+            f"{name} p99, {connections} connections, of C's",
+            f"{_middle(ours, 'p99_us'):,.0f} µs",
+            f"C {_middle(c, 'p99_us'):,.0f} µs",
+            _ratios("p99_us", ours, c),
             most=3 if connections == 64 else None,
         ),
     ]
+
+
+def _beside_null(connections: int, turns: list[list[Row]]) -> Row:
+    ours, _, null = (list(results) for results in zip(*turns, strict=True))
+    return row(
+        f"policy requests/s, {connections} connections, of the null loop",
+        f"{_middle(ours, 'rate'):,.0f}/s",
+        f"null loop {_middle(null, 'rate'):,.0f}/s",
+        _ratios("rate", ours, null),
+    )
+
+
+def _middle(results: list[Row], key: str) -> float:
+    return statistics.median(r[key] for r in results)
+
+
+def _ratios(key: str, a: list[Row], b: list[Row]) -> list[float]:
+    return [x[key] / y[key] for x, y in zip(a, b, strict=True)]

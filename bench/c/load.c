@@ -1,4 +1,4 @@
-/* The load: N Postfix smtpd processes as one thread sees them.
+/* The load: N MTA processes as one thread sees them.
  *
  * Each of N persistent connections has one request outstanding, as an smtpd has: it asks, waits for
  * the whole reply, asks again. Every second client has a grant (20.a.b.c), the others have none
@@ -6,8 +6,11 @@
  * starts, so that the generator costs little; it reports its own CPU time so that the reader can
  * see that it wasn't the limit.
  *
- * Usage: load PORT CONNECTIONS SECONDS GRANTS     prints one JSON object.
- *        SIGTERM ends it early; the figures are then those up to there.
+ * Usage: load PORT CONNECTIONS SECONDS GRANTS REQUEST YES NO [close]
+ *        load PORT CONNECTIONS SECONDS GRANTS dns | udp
+ * In REQUEST, {ip} is the client and {ip+8} the length of its text plus 8. `close`: a connection for
+ * each request, which the server ends. Or DNS, for addresses in the zone relay.example.
+ * Prints one JSON object. SIGTERM ends it early; the figures are then those up to there.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,12 +26,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POOL = 4096, LONGEST = 1024, BATCH = 256, MOST_TIMES = 32 << 20 };
+enum { POOL = 4096, LONGEST = 2048, BATCH = 256, MOST_TIMES = 32 << 20 };
 #define WARM_UP 0.25 /* seconds before the counting starts */
 
 struct smtpd {
     int fd;
     int granted;
+    unsigned number; /* of the request */
     unsigned filled;
     uint64_t asked;
     char reply[256];
@@ -51,41 +55,67 @@ static uint64_t nanoseconds(clockid_t clock)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* The attributes of Postfix 3.7 at RCPT, in its order. Odd numbers are granted. */
+static const char *form, *yes, *no;
+static int closes, dns, udp;
+
+static unsigned compose_dns(unsigned char *message, unsigned number, unsigned a, unsigned client)
+{
+    static const unsigned char zone[] = "\5relay\7example\0\0\1\0\1"; /* and type A, class IN */
+    unsigned char header[12] = {number >> 8 & 255, number & 255, 1, 0, 0, 1};
+    unsigned octets[] = {client & 255, client >> 8 & 255, client >> 16 & 255, a}, n = 12;
+    memcpy(message, header, 12);
+    for (int i = 0; i < 4; i++) {
+        int digits = snprintf((char *)message + n + 1, 4, "%u", octets[i]);
+        message[n] = (unsigned char)digits;
+        n += 1 + (unsigned)digits;
+    }
+    memcpy(message + n, zone, sizeof zone - 1);
+    return n + (unsigned)sizeof zone - 1;
+}
+
+/* Odd numbers are granted. */
 static void compose(unsigned grants)
 {
     for (unsigned i = 0; i < POOL; i++) {
-        unsigned client = (i / 2 * 2654435761u >> 4) % grants;
-        char ip[16];
-        snprintf(ip, sizeof ip, "2%u.%u.%u.%u", i % 2 ? 0u : 1u, client >> 16 & 255,
-                 client >> 8 & 255, client & 255);
-        lengths[i] = (unsigned)snprintf(
-            requests[i], LONGEST,
-            "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n"
-            "client_address=%s\nclient_name=host-%u.dsl.provider.example\nclient_port=%u\n"
-            "reverse_client_name=host-%u.dsl.provider.example\nserver_address=192.0.2.25\n"
-            "server_port=25\nhelo_name=[192.168.1.%u]\nsender=user%u@customers.example\n"
-            "recipient=somebody%u@elsewhere.example\nrecipient_count=0\nqueue_id=\n"
-            "instance=1a2b.%08x.%05x.0\nsize=%u\netrn_domain=\nstress=\nsasl_method=\n"
-            "sasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\n"
-            "ccert_pubkey_fingerprint=\nencryption_protocol=TLSv1.3\n"
-            "encryption_cipher=TLS_AES_256_GCM_SHA384\nencryption_keysize=256\npolicy_context=\n"
-            "compatibility_level=3.6\nmail_version=3.7.11\n\n",
-            ip, client, 1024 + i, client, client % 254 + 1, client, i, 0x67430000u + i, i,
-            1000 + 37 * i);
+        unsigned client = (i / 2 * 2654435761u >> 4) % grants, a = i % 2 ? 20 : 21;
+        char ip[16], *out = requests[i];
+        if (dns) {
+            unsigned n = compose_dns((unsigned char *)out + 2 * !udp, i, a, client);
+            if (!udp) {
+                out[0] = (char)(n >> 8);
+                out[1] = (char)n;
+            }
+            lengths[i] = n + 2 * !udp;
+            continue;
+        }
+        int length = snprintf(ip, sizeof ip, "%u.%u.%u.%u", a, client >> 16 & 255,
+                              client >> 8 & 255, client & 255);
+        for (const char *c = form; *c;) {
+            if (strncmp(c, "{ip", 3)) {
+                *out++ = *c++;
+            } else if (c[3] == '}') {
+                out += sprintf(out, "%s", ip);
+                c += 4;
+            } else {
+                out += sprintf(out, "%d", length + atoi(c + 3));
+                c = strchr(c, '}') + 1;
+            }
+        }
+        lengths[i] = (unsigned)(out - requests[i]);
     }
 }
 
 static int dial(unsigned short port)
 {
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1, fd = socket(AF_INET, udp ? SOCK_DGRAM : SOCK_STREAM, 0);
     struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons(port)};
     there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(fd, (struct sockaddr *)&there, sizeof there)) {
         perror("load: connect");
         exit(1);
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (!udp)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return fd;
 }
 
@@ -95,6 +125,7 @@ static void ask(struct smtpd *s)
 {
     unsigned i = turn++ % POOL;
     s->granted = i % 2;
+    s->number = i;
     s->filled = 0;
     s->asked = nanoseconds(CLOCK_MONOTONIC);
     if (write(s->fd, requests[i], lengths[i]) != (ssize_t)lengths[i]) {
@@ -103,23 +134,39 @@ static void ask(struct smtpd *s)
     }
 }
 
+static void wrong(const char *reply, unsigned length)
+{
+    fprintf(stderr, "load: wrong reply %.*s\n", (int)length, reply);
+    exit(1);
+}
+
 /* Whether the reply is whole; a wrong one ends the run. */
 static int heard(struct smtpd *s)
 {
     ssize_t n = read(s->fd, s->reply + s->filled, sizeof s->reply - s->filled);
+    const char *right = s->granted ? yes : no;
+    if (n == 0 && closes && s->filled == strlen(right))
+        return 1;
     if (n <= 0) {
         fprintf(stderr, "load: the server closed a connection\n");
         exit(1);
     }
     s->filled += (unsigned)n;
-    if (s->filled < 2 || memcmp(s->reply + s->filled - 2, "\n\n", 2))
-        return 0;
-    const char *right = s->granted ? "action=OK\n\n" : "action=DUNNO\n\n";
-    if (s->filled != strlen(right) || memcmp(s->reply, right, s->filled)) {
-        fprintf(stderr, "load: wrong reply %.*s", (int)s->filled, s->reply);
-        exit(1);
+    if (dns) {
+        unsigned char *reply = (unsigned char *)s->reply;
+        if (!udp) {
+            if (s->filled < 2 || s->filled < 2u + (unsigned)(reply[0] << 8 | reply[1]))
+                return 0;
+            reply += 2;
+        }
+        if (reply[0] != (s->number >> 8 & 255) || reply[1] != (s->number & 255)
+            || (reply[3] & 15) != (s->granted ? 0 : 3) || reply[7] != s->granted)
+            wrong("of DNS", 6);
+        return 1;
     }
-    return 1;
+    if (s->filled > strlen(right) || memcmp(s->reply, right, s->filled))
+        wrong(s->reply, s->filled);
+    return s->filled == strlen(right) && !closes;
 }
 
 static int by_size(const void *a, const void *b)
@@ -130,8 +177,16 @@ static int by_size(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5)
+    if (argc < 6)
         return 2;
+    udp = !strcmp(argv[5], "udp");
+    dns = udp || !strcmp(argv[5], "dns");
+    if (!dns) {
+        if (argc < 8)
+            return 2;
+        form = argv[5], yes = argv[6], no = argv[7];
+        closes = argc > 8;
+    }
     int count = atoi(argv[2]);
     double seconds = atof(argv[3]);
     compose((unsigned)atoi(argv[4]));
@@ -162,7 +217,17 @@ int main(int argc, char **argv)
                 if (answered < MOST_TIMES)
                     times[answered++] = (uint32_t)(now - s->asked);
             }
-            ask(s);
+            if (closes) {
+                uint64_t before = nanoseconds(CLOCK_MONOTONIC);
+                close(s->fd); /* which takes it out of epoll's set */
+                s->fd = dial((unsigned short)atoi(argv[1]));
+                event.data.ptr = s;
+                epoll_ctl(poll, EPOLL_CTL_ADD, s->fd, &event);
+                ask(s);
+                s->asked = before;
+            } else {
+                ask(s);
+            }
         }
         if (!ready)
             now = nanoseconds(CLOCK_MONOTONIC);

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from . import __version__
-from .answers import dialogue
+from .answers import make_dialogues as make_answers
 from .authorizer import Authorizer
 from .config import Config
 from .config.answers import AnswerSettings
@@ -47,7 +47,7 @@ from .net.tls import server_context, server_tls
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
-from .sources import MakeDialogue, make_application, make_dialogues, make_source
+from .sources import make_application, make_dialogues, make_source
 from .sources.intake import Intake, Lent
 from .stores.sqlite import SqliteStore
 
@@ -72,6 +72,7 @@ class Daemon:
         self._config = config
         self._authorizer = make_authorizer(config)
         self._intakes: list[Intake] = []
+        self._answers: list[Service] = []
         self._servers: list[StreamServer] = []
         self._publishers: list[Publisher] = []
         self._started = self._authorizer.clock.wall()
@@ -125,17 +126,13 @@ class Daemon:
         for number, settings in enumerate(self._config.answer):
             service = Service(
                 settings.listen,
-                self._dialogue(settings),
+                make_answers(settings, with_sender=self._config.policy.match_sender),
                 self._authorizer,
                 _limits(settings, settings.patience),
                 Admission(ask=settings.may_ask()),
             )
+            self._answers.append(service)
             await self._listen(exits, service, settings.socket(), settings, f"answer[{number}]")
-
-    def _dialogue(self, settings: AnswerSettings) -> MakeDialogue:
-        make = dialogue(str(type(settings).__struct_config__.tag))
-        with_sender = self._config.policy.match_sender
-        return lambda peer, datagram: make(with_sender=with_sender, datagram=datagram)
 
     async def _listen(
         self,
@@ -281,12 +278,11 @@ class Daemon:
             "sources": [_source_row(intake) for intake in self._intakes],
             "answers": [
                 {
-                    "listen": s.service.name,
-                    "connections": len(s.connections),
-                    "refused": s.service.refused,
+                    "listen": a.name,
+                    "connections": sum(len(s.connections) for s in self._servers if s.service is a),
+                    "refused": a.refused,
                 }
-                for s in self._servers
-                if s.service.intake is None
+                for a in self._answers
             ],
             "maps": [
                 {"path": p.title, "published": p.published, "trouble": p.trouble}

@@ -3,13 +3,16 @@
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poplock.answers import ANSWERS, dialogue
+from poplock.answers import ANSWERS, make_dialogues
 from poplock.answers.postfix_policy import LONGEST_REQUEST
+from poplock.config.answers import AnswerTypes
 from poplock.core.answers import Answer, NoOpinion, Permit, Query, Unavailable
+from poplock.core.dialogue import Dialogue
 from poplock.core.errors import WireError
 from poplock.core.grants import Grant
 
@@ -18,21 +21,38 @@ GRANT = Grant("203.0.113.9/32", "ann", "log", "203.0.113.9", 0.0, 0.0, 1.0)  # t
 every_answer = pytest.mark.parametrize("name", ANSWERS)
 
 
+NEEDED = {"dns": {"zone": "relay.example.org"}}
+"""The keys that a type can't do without."""
+
+
+def dialogue(name: str) -> Dialogue:
+    """What a peer of this kind of answer meets on a stream."""
+    text = {"type": name, "listen": "inet:127.0.0.1:1", **NEEDED.get(name, {})}
+    settings = msgspec.convert(text, AnswerTypes)
+    return make_dialogues(settings, with_sender=True)(None, False)
+
+
 def transcript(name: str) -> tuple[bytes, list[Query]]:
-    """A recorded conversation and the queries that stand in it."""
-    text = (SAMPLES / f"{name}.txt").read_bytes()
+    """A recorded conversation and the queries that stand in it: client, tab, sender."""
+    binary = SAMPLES / f"{name}.hex"
+    if binary.exists():
+        lines = [li for li in binary.read_text().splitlines() if not li.startswith("#")]
+        data = bytes.fromhex("".join(lines))
+    else:
+        data = (SAMPLES / f"{name}.txt").read_bytes()
     expected = [
-        Query(client, sender if told else None)
+        Query(client, sender if tab else None)
         for line in (SAMPLES / f"{name}.expected").read_text().splitlines()
-        for client, told, sender in [line.partition(" ")]
+        for client, tab, sender in [line.partition("\t")]
     ]
-    return text, expected
+    return data, expected
 
 
 def converse(name: str, data: bytes, size: int, answer: Answer) -> tuple[list[Query], bytes]:
-    talk, queries, sent = dialogue(name)(with_sender=True, datagram=False), [], b""
+    talk, queries, sent = dialogue(name), [], b""
     for i in range(0, len(data), size):
         for query in talk.receive_data(data[i : i + size]):
+            assert isinstance(query, Query)
             queries.append(query)
             talk.reply(query, answer)
         sent += talk.data_to_send()
@@ -58,7 +78,7 @@ def test_the_three_answers_have_bytes_of_their_own(name: str) -> None:
 @every_answer
 @given(chunks=st.lists(st.binary(max_size=200), max_size=20))
 def test_any_bytes_give_requests_or_more_or_a_wire_error(name: str, chunks: list[bytes]) -> None:
-    talk = dialogue(name)(with_sender=True, datagram=False)
+    talk = dialogue(name)
     try:
         for chunk in chunks:
             for query in talk.receive_data(chunk):
@@ -79,7 +99,7 @@ def test_garbage_inside_a_real_conversation_is_documented_too(
 
 @every_answer
 def test_a_request_without_an_end_is_refused_in_bounded_memory(name: str) -> None:
-    talk, sent = dialogue(name)(with_sender=True, datagram=False), 0
+    talk, sent = dialogue(name), 0
     with pytest.raises(WireError):
         while True:
             talk.receive_data(b"x" * 4096)

@@ -16,9 +16,14 @@ Security: a request must hold `request=smtpd_access_policy` and exactly one `cli
 readers could disagree about which of two counts.
 """
 
+from typing import TYPE_CHECKING
+
 from ..core.answers import NoOpinion, Outcome, Permit, Query, Unavailable
-from ..core.dialogue import Dialogue, Request
+from ..core.dialogue import Dialogue, MakeDialogue, Request
 from ..core.errors import WireError
+
+if TYPE_CHECKING:  # an answer imports nothing but core and wire
+    from ..config.answers import PostfixPolicySettings
 
 LONGEST_REQUEST = 65_536
 
@@ -86,3 +91,7 @@ def _value(request: bytes, label: bytes) -> str | None:
         return request[start:end].decode()
     except UnicodeDecodeError:
         raise WireError(f"{label[1:-1].decode()} is not UTF-8") from None
+
+
+def dialogues(settings: "PostfixPolicySettings", with_sender: bool) -> MakeDialogue:
+    return lambda peer, datagram: PostfixPolicyDialogue(with_sender=with_sender)

@@ -45,8 +45,9 @@ from ..core.errors import WireError
 from ..core.events import NOW, Login, Logout
 
 if TYPE_CHECKING:  # an answer imports nothing but core and wire
+    from ..config.answers import WhosonAnswerSettings
     from ..config.sources import WhosonSettings
-    from ..sources import MakeDialogue
+    from ..core.dialogue import MakeDialogue
 
 LONGEST_LINE = 1472
 LONGEST_USER = 255
@@ -191,9 +192,9 @@ def dialogues(settings: "WhosonSettings", intake: object) -> "MakeDialogue":
     )
 
 
-def answers(*, with_sender: bool, datagram: bool) -> WhosonDialogue:
-    """For a peer that only asks. A QUERY tells no sender."""
-    return WhosonDialogue(datagram=datagram)
+def answers(settings: "WhosonAnswerSettings", with_sender: bool) -> "MakeDialogue":
+    """For peers that only ask. A QUERY tells no sender."""
+    return lambda peer, datagram: WhosonDialogue(datagram=datagram)
 
 
 def _only_line(datagram: bytes) -> bytes:

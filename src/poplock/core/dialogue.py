@@ -4,9 +4,10 @@ A dialogue has no socket, no clock and no logger; whoever drives it (`net.talk`)
 each connection, or each datagram.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from .addresses import IPAddress
 from .answers import Outcome, Query
 from .events import Event
 
@@ -43,3 +44,7 @@ class Dialogue:
     def refusals(self) -> Sequence[str]:
         """Why requests since the last call were refused in the protocol's own words."""
         return ()
+
+
+MakeDialogue = Callable[[IPAddress | None, bool], Dialogue]
+"""From a peer's address (None on a unix socket), and whether what it sends is a datagram."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ..core.addresses import IPAddress, NetworkSet
 from ..core.answers import Answer, Query
-from ..sources import MakeDialogue
+from ..core.dialogue import MakeDialogue
 from ..sources.intake import Intake
 
 log = logging.getLogger(__name__)

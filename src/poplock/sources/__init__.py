@@ -11,8 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
 
-from ..core.addresses import IPAddress
-from ..core.dialogue import Dialogue
+from ..core.dialogue import MakeDialogue
 from .intake import Intake
 
 FOLLOWING = {
@@ -32,9 +31,6 @@ SERVING = {
     "dovecot_events": "dovecot_events:application",
     "http": "http:application",
 }
-
-MakeDialogue = Callable[[IPAddress | None, bool], Dialogue]
-"""From a peer's address (None on a unix socket), and whether what it sends is a datagram."""
 
 
 class Source(Protocol):

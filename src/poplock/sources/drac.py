@@ -35,11 +35,10 @@ from collections.abc import Sequence
 from ..config.sources import DracSettings
 from ..core.addresses import IPAddress, ip_from_bytes
 from ..core.answers import Outcome, Refused
-from ..core.dialogue import Dialogue, Request
+from ..core.dialogue import Dialogue, MakeDialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Login
 from ..wire.xdr import Reader, Records, marked, words
-from . import MakeDialogue
 
 PROGRAM = 900_101
 VERSIONS = (1, 2)

@@ -37,10 +37,9 @@ from urllib.parse import quote_from_bytes
 from ..config.sources import RadiusSettings
 from ..core.addresses import IPAddress, ip_from_bytes
 from ..core.answers import Outcome
-from ..core.dialogue import Dialogue, Request
+from ..core.dialogue import Dialogue, MakeDialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Event, Login, Logout, Reset
-from . import MakeDialogue
 from .intake import Intake
 from .peer_files import read_clients
 

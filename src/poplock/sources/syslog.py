@@ -19,14 +19,13 @@ from collections.abc import Sequence
 
 from ..config.sources import SyslogSettings
 from ..core.addresses import IPAddress
-from ..core.dialogue import Dialogue
+from ..core.dialogue import Dialogue, MakeDialogue
 from ..core.errors import WireError
 from ..core.events import Event
 from ..dialects import load
 from ..dialects.line import canonical
 from ..dialects.scanner import Scanner
 from ..wire.syslog import LONGEST, Frames, read_message
-from . import MakeDialogue
 from .intake import Intake
 
 

@@ -52,6 +52,23 @@ from poplock.core.errors import ConfigError
         ("[[answer]]\ntype = 'postfix_policy'\nlisten = '127.0.0.1:10031'\n", 3, "is no socket"),
         ("[[answer]]\ntype = 'postfix_policy'\nlisten = 'inet:localhost:1'\n", 3, "no IP address"),
         ("[[answer]]\ntype = 'postfix_policy'\nlisten = 'unix:x'\n", 3, "absolute path"),
+        ("[[answer]]\ntype = 'line'\nlisten = 'udp:127.0.0.1:1'\n", 3, "no socket here"),
+        ("[[answer]]\ntype = 'line'\nlisten = 'inet:127.0.0.1:1'\nask = []\n", 4, "no network"),
+        ("[[answer]]\ntype = 'line'\nlisten = 'inet:127.0.0.1:1'\nask = ['x']\n", 4, "'x'"),
+        ("[[answer]]\ntype = 'tcp_table'\nlisten = 'unix:/x'\n", 3, "no socket here"),
+        ("[[answer]]\ntype = 'socketmap'\nlisten = 'inet:127.0.0.1:1'\nmaps = []\n", 4, "no map"),
+        (
+            "[[answer]]\ntype = 'socketmap'\nlisten = 'inet:127.0.0.1:1'\nmaps = ['a b']\n",
+            4,
+            "'a b'",
+        ),
+        ("[[answer]]\ntype = 'dns'\nlisten = 'udp:127.0.0.1:1'\n", 1, "zone"),
+        ("[[answer]]\ntype = 'dns'\nlisten = 'udp:127.0.0.1:1'\nzone = 'a..b'\n", 4, "is no zone"),
+        (
+            f"[[answer]]\ntype = 'dns'\nlisten = 'udp:127.0.0.1:1'\nzone = '{'a.' * 60}b'\n",
+            4,
+            "100 letters",
+        ),
         (
             "[[answer]]\ntype = 'postfix_policy'\nlisten = 'unix:/run/poplock/control.sock'\n",
             3,

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from poplock.answers import dialogue
+from poplock.answers.postfix_policy import PostfixPolicyDialogue
 from poplock.authorizer import Authorizer
 from poplock.core.clock import FakeClock
 from poplock.net.service import Limits, Service
@@ -24,8 +24,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def serving(
     authorizer: Authorizer, limits: Limits = LIMITS
 ) -> AsyncIterator[tuple[StreamServer, Callable[[], Awaitable[Streams]]]]:
-    make = dialogue("postfix_policy")
-    server = StreamServer(Service("test", lambda *_: make(with_sender=False), authorizer, limits))
+    server = StreamServer(Service("test", lambda *_: PostfixPolicyDialogue(), authorizer, limits))
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     await server.start(sock)

@@ -1,0 +1,234 @@
+"""DNS (RFC 1035), for everything that can only look up a list: one zone of the operator's.
+
+Question: `9.113.0.203.ZONE` for 203.0.113.9, and 32 nibbles in reverse for IPv6, as for any
+list (RFC 5782); A, TXT or ANY.
+
+| answer | reply |
+|---|---|
+| Permit | A 127.0.0.2; TXT: the user who earned the grant |
+| NoOpinion | NXDOMAIN |
+| Unavailable | SERVFAIL |
+
+Everything has a TTL of 0, the SOA's minimum too: a resolver that remembers "no" would refuse who
+has just logged in. A part of an address is an empty name and not NXDOMAIN, for resolvers that ask
+their way down (RFC 9156). Other types: no data. Outside the zone: REFUSED. EDNS is understood as
+far as saying so (RFC 6891). A reply is at most 512 bytes, so nothing is ever cut off.
+
+A codec of our own, because this room has none but the standard library and needs one question and
+three records of it; a library's objects would cost more than all the rest of an answer.
+
+Limits: a message has at most 1024 bytes. Security: whoever may ask learns who logged in from where;
+over UDP nobody proves who asks, and a stranger gets no reply, so that none is sent to a victim.
+"""
+
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.answers import NoOpinion, Outcome, Permit, Query
+from ..core.dialogue import Dialogue, MakeDialogue, Request
+from ..core.errors import WireError
+
+if TYPE_CHECKING:  # an answer imports nothing but core and wire
+    from ..config.answers import DnsSettings
+
+LONGEST_MESSAGE = 1024
+LONGEST_TEXT = 200  # of the user's name, so that a reply has less than 512 bytes with any zone
+
+_HEADER = struct.Struct("!6H")
+_TYPES = struct.Struct("!2H")
+_RECORD = struct.Struct("!2HIH")
+
+_QR, _AA, _RD, _OPCODE = 0x8000, 0x0400, 0x0100, 0x7800
+_NOERROR, _FORMERR, _SERVFAIL, _NXDOMAIN, _NOTIMP, _REFUSED = range(6)
+_BADVERS = 16
+_A, _SOA, _TXT, _OPT, _ANY = 1, 6, 16, 41, 255
+_IN = 1
+_POINTER = 0xC000
+
+_ADDRESS = b"\xc0\x0c" + _RECORD.pack(_A, _IN, 0, 4) + b"\x7f\x00\x00\x02"
+_OUR_OPT = b"\0" + _RECORD.pack(_OPT, 1232, 0, 0)
+_OUR_OPT_BADVERS = b"\0" + _RECORD.pack(_OPT, 1232, _BADVERS >> 4 << 24, 0)
+
+_OCTETS = {b"%d" % n: str(n) for n in range(256)}
+_NIBBLES = frozenset(b"%x" % n for n in range(16))
+
+
+class _Question(NamedTuple):
+    """What a reply needs of its question."""
+
+    ident: int
+    flags: int
+    text: bytes  # name, type and class as they came
+    qtype: int
+    zone_at: int  # where the zone's name begins in the message
+    edns: bool
+
+
+class DnsDialogue(Dialogue):
+    """One connection, whose messages have their length in front, or one datagram."""
+
+    def __init__(self, zone: tuple[bytes, ...], *, datagram: bool) -> None:
+        self._zone = zone
+        self._datagram = datagram
+        self._buffer = b""
+        self._owed: deque[tuple[_Question, list[bytes]]] = deque()
+        """What is asked of the authority, and the replies to what came right behind it."""
+        self._replies = b""
+
+    def receive_data(self, data: bytes) -> list[Query]:
+        if self._datagram:
+            return self._read(data) if data else []
+        buffer, requests = self._buffer + data, []
+        while len(buffer) >= 2:
+            end = 2 + int.from_bytes(buffer[:2])
+            if end > 2 + LONGEST_MESSAGE:
+                raise WireError(f"a message of more than {LONGEST_MESSAGE} bytes")
+            if len(buffer) < end:
+                break
+            requests += self._read(buffer[2:end])
+            buffer = buffer[end:]
+        self._buffer = buffer
+        self.at_rest = not buffer
+        return requests
+
+    def reply(self, request: Request, outcome: Outcome) -> None:
+        question, behind = self._owed.popleft()
+        if type(outcome) is Permit:
+            records = _records(question.qtype, outcome.grant.user)
+            self._replies += self._encode(question, _NOERROR, *records)
+        else:
+            code = _NXDOMAIN if type(outcome) is NoOpinion else _SERVFAIL
+            self._replies += self._encode(question, code)
+        if behind:
+            self._replies += b"".join(behind)
+
+    def data_to_send(self) -> bytes:
+        data, self._replies = self._replies, b""
+        return data
+
+    def _read(self, message: bytes) -> list[Query]:
+        """The query of a message; what needs no authority is answered at once."""
+        if not _HEADER.size <= len(message) <= LONGEST_MESSAGE:
+            raise WireError("no DNS message")
+        ident, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
+        if flags & _QR:
+            raise WireError("a DNS reply, not a question")
+        failed = _Question(ident, flags, b"", 0, 0, False)
+        if flags & _OPCODE:
+            self._say(failed, _NOTIMP)
+            return []
+        try:
+            if questions != 1 or answers or authorities:
+                raise WireError("not one question")
+            labels, places, end = _name(message, _HEADER.size)
+            qtype, qclass = _TYPES.unpack_from(message, end)
+            text = message[_HEADER.size : end + _TYPES.size]
+            edns = _edns(message, end + _TYPES.size, additional)
+        except (WireError, IndexError, struct.error):
+            self._say(failed, _FORMERR)
+            return []
+        inside = len(labels) - len(self._zone)
+        zone_at = places[inside] if inside >= 0 else 0
+        question = _Question(ident, flags, text, qtype, zone_at, edns is not None)
+        if edns:
+            self._say(question, _BADVERS)
+        elif inside < 0 or labels[inside:] != self._zone or qclass not in (_IN, _ANY):
+            self._say(question, _REFUSED)
+        elif (client := _client(labels[:inside])) is None:
+            self._say(question, _NXDOMAIN)
+        elif client:
+            self._owed.append((question, []))
+            return [Query(client)]
+        elif not inside and qtype in (_SOA, _ANY):
+            self._say(question, _NOERROR, self._soa(question))
+        else:
+            self._say(question, _NOERROR)
+        return []
+
+    def _say(self, question: _Question, code: int, *records: bytes) -> None:
+        """Reply to what needs no authority, in its turn."""
+        reply = self._encode(question, code, *records)
+        if self._owed:
+            self._owed[-1][1].append(reply)
+        else:
+            self._replies += reply
+
+    def _encode(self, question: _Question, code: int, *records: bytes) -> bytes:
+        """One reply; the SOA stands in it where there is no record, so that nobody caches that."""
+        denied = not records and code in (_NOERROR, _NXDOMAIN)
+        authority = self._soa(question) if denied else b""
+        opt = (_OUR_OPT_BADVERS if code == _BADVERS else _OUR_OPT) if question.edns else b""
+        header = _HEADER.pack(
+            question.ident,
+            _QR | _AA | question.flags & (_OPCODE | _RD) | code & 15,
+            1 if question.text else 0,
+            len(records),
+            1 if denied else 0,
+            1 if opt else 0,
+        )
+        message = b"".join((header, question.text, *records, authority, opt))
+        return message if self._datagram else len(message).to_bytes(2) + message
+
+    def _soa(self, question: _Question) -> bytes:
+        zone = (_POINTER | question.zone_at).to_bytes(2)
+        data = zone + b"\x0ahostmaster" + zone + struct.pack("!5I", 1, 3600, 600, 86400, 0)
+        return zone + _RECORD.pack(_SOA, _IN, 0, len(data)) + data
+
+
+def _records(qtype: int, user: str) -> list[bytes]:
+    records = [_ADDRESS] if qtype in (_A, _ANY) else []
+    if qtype in (_TXT, _ANY):
+        text = user.encode()[:LONGEST_TEXT]
+        header = b"\xc0\x0c" + _RECORD.pack(_TXT, _IN, 0, len(text) + 1)
+        records.append(header + bytes([len(text)]) + text)
+    return records
+
+
+def _name(message: bytes, at: int) -> tuple[tuple[bytes, ...], list[int], int]:
+    """Labels in lower case, where each begins, and what follows the name. No compression."""
+    labels, places, start = [], [], at
+    while length := message[at]:
+        places.append(at)
+        at += 1 + length
+        if length > 63 or at - start > 254:
+            raise WireError("a name that is too long, or a pointer where none can stand")
+        labels.append(message[at - length : at].lower())
+    places.append(at)
+    return tuple(labels), places, at + 1
+
+
+def _edns(message: bytes, at: int, additional: int) -> int | None:
+    """The version of EDNS that the additional records speak of; None: none does."""
+    version = None
+    for _ in range(additional):
+        _, _, at = _name(message, at)
+        rtype, _, ttl, length = _RECORD.unpack_from(message, at)
+        at += _RECORD.size + length
+        if rtype == _OPT:
+            if version is not None:
+                raise WireError("EDNS twice")
+            version = ttl >> 16 & 255
+    if at != len(message):
+        raise WireError("more or less than the message says")
+    return version
+
+
+def _client(labels: tuple[bytes, ...]) -> str | None:
+    """The address that stands in reverse; "": only a part of one; None: no address."""
+    count = len(labels)
+    if count <= 4:
+        octets = [_OCTETS[label] for label in labels if label in _OCTETS]
+        if len(octets) == count:
+            return ".".join(reversed(octets)) if count == 4 else ""
+    if count > 32 or not _NIBBLES.issuperset(labels):
+        return None
+    if count < 32:
+        return ""
+    digits = b"".join(reversed(labels)).decode()
+    return ":".join(digits[i : i + 4] for i in range(0, 32, 4))
+
+
+def dialogues(settings: "DnsSettings", with_sender: bool) -> MakeDialogue:
+    zone = tuple(label.encode() for label in settings.zone.lower().rstrip(".").split("."))
+    return lambda peer, datagram: DnsDialogue(zone, datagram=datagram)
