@@ -88,6 +88,8 @@ class DracDialogue(Dialogue):
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if self._broken is not None:
             raise WireError(self._broken)
+        if not data:  # the end, which nothing hangs on
+            return ()
         requests: list[Request] = []
         try:
             for message in (data,) if self._records is None else self._records.feed(data):

@@ -128,6 +128,8 @@ class RadiusDialogue(Dialogue):
         self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
+        if not data:  # the end of the datagram
+            return ()
         if self._secret is None:
             raise WireError("a client without a secret in clients_file")
         self._request = request = _checked(data, self._secret)

@@ -206,7 +206,7 @@ GOOD = packet(status(START), *ANN, ADDRESS)
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "too short"),
+        (b"x", "too short"),
         (GOOD[:19], "too short"),
         (GOOD[:-1], "whose header says"),
         (GOOD[:2] + b"\0\x13" + GOOD[4:], "whose header says 19"),
