@@ -1,0 +1,47 @@
+"""What a route is: one MTA, and one way for it to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testbed.host import Host
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a route runs: the machine, whose `/shared` poplock sees too."""
+
+    host: Host
+    config: Path
+    """The configuration of poplock, for whatever `poplock setup` prints."""
+
+    @property
+    def shared(self) -> Path:
+        return self.host.shared
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the table."""
+
+    name: str
+    packages: tuple[str, ...]
+    """Of the MTA; Dovecot and rsyslog come by themselves."""
+    config: str
+    """The `[[answer]]` or `[[map]]` of poplock.toml; `{maps}` is a folder that both see."""
+    start: Callable[[Place], None]
+    """Configure and start the MTA, so that it asks poplock."""
+    prepare: str = ""
+    """Shell that runs in the root before the packages are installed."""
+    releases: tuple[str, ...] = ("bookworm", "trixie")
+    soft: bool = True
+    """Whether the MTA can be told "try again": trouble is 4xx then, and 5xx else."""
+    port: int = 25
+    mapped_port: int | None = None
+    """A port where the MTA sees an IPv4 client as ::ffff:a.b.c.d, where it can."""
+    clears: bool = field(default=False)
+    """Whether the grants stand in a map that somebody has to empty for a dead daemon."""
+    restart: Callable[[Place], None] | None = None
+    """Make the MTA notice what it only reads at its start; None where nothing is needed."""

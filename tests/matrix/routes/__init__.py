@@ -1,0 +1,6 @@
+"""The routes, one MTA a file."""
+
+from ..route import Route
+from .postfix import ROUTES as POSTFIX
+
+ROUTES: tuple[Route, ...] = (*POSTFIX,)
