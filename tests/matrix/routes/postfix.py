@@ -9,7 +9,12 @@ from testbed.demo import relay_restrictions
 
 from ..route import Place, Route
 
-_USER = {"local_recipient_maps": "inline:{user@example.org=x}"}
+_USER = {
+    "local_recipient_maps": "inline:{user@example.org=x}",
+    "smtpd_error_sleep_time": "0",  # the forms of the open-relay test are errors, one and all
+    "smtpd_soft_error_limit": "1000",
+    "smtpd_hard_error_limit": "1000",
+}
 
 
 def _policy(place: Place) -> None:
