@@ -174,6 +174,7 @@ class Daemon:
             asked=lambda: authorizer.counts.asked,
             kept=keeper.kept,
             ready=keeper.not_far_behind,
+            own=self._config.own_dialects(),
         )
         for number, settings in enumerate(self._config.source):
             title = settings.title

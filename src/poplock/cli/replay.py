@@ -57,7 +57,7 @@ def command(
     dialects, title = _as_source(config, source)
     own = own_addresses() if config.policy.never_own else None
     replay = Replay(Policy(config.policy.rules(), own, config.rules_of_sources()))
-    scanner = Scanner(load_dialects(dialects))
+    scanner = Scanner(load_dialects(dialects, config.own_dialects()))
     logs = [LogFile(name) for name in files]
     with _progress(sum(log.size for log in logs)) as advance:
         for log in logs:
@@ -86,8 +86,10 @@ def _as_source(config: Config, name: str | None) -> tuple[Sequence[str], str]:
     """The dialects to read with, and the title whose rules hold (none: the policy's)."""
     sources = {s.title: s for s in config.source}
     if name is None:
-        used = [s.dialects for s in config.source if isinstance(s, LogSettings)]
-        return [d for d in DIALECTS if not used or any(d in u for u in used)], ""
+        own = config.own_dialects()
+        logs = [s for s in config.source if isinstance(s, LogSettings)]
+        used = {d.name for s in logs for d in load_dialects(s.dialects, own)}
+        return [d for d in (*DIALECTS, *own) if not used or d in used], ""
     if name not in sources:
         known = ", ".join(sources) or "none"
         raise PoplockError(f"there is no source {name!r} in the configuration; there are: {known}")

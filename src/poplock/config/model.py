@@ -10,12 +10,20 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from ..core.policy import NEVER, Rules
+from ..dialects.model import Dialect
 from .answers import AnswerTypes
 from .complaint import Complaint, absolute, octal
+from .dialects import DialectSettings
 from .duration import Duration
 from .listen import networks
 from .maps import MapTypes
-from .sources import ListeningSettings, SourceTypes
+from .sources import (
+    ListeningSettings,
+    LogSettings,
+    SourceTypes,
+    SyslogSettings,
+    check_dialects,
+)
 
 
 class PolicySection(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -74,9 +82,14 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     store: StoreSection = field(default_factory=StoreSection)
     control: ControlSection = field(default_factory=ControlSection)
     log: LogSection = field(default_factory=LogSection)
+    dialect: tuple[DialectSettings, ...] = ()
     source: tuple[SourceTypes, ...] = ()
     answer: tuple[AnswerTypes, ...] = ()
     map: tuple[MapTypes, ...] = ()
+
+    def own_dialects(self) -> dict[str, Dialect]:
+        """The dialects of `[[dialect]]`, by name."""
+        return {d.name: d.build(f"dialect[{i}]") for i, d in enumerate(self.dialect)}
 
     def rules_of_sources(self) -> Mapping[str, Rules]:
         """The rules of each source, by its title."""
@@ -94,10 +107,19 @@ def check(config: Config) -> None:
     for i, answer in enumerate(config.answer):
         answer.check(f"answer[{i}]")
         _taken(listening, answer.listen, f"answer[{i}].listen")
+    own: dict[str, str] = {}
+    for i, dialect in enumerate(config.dialect):
+        where = f"dialect[{i}]"
+        dialect.check(where)
+        taken = own.setdefault(dialect.name, where)
+        if taken != where:
+            raise Complaint(f"{where}.name", f"{dialect.name!r} is already the name of {taken}")
     titles: dict[str, str] = {}
     for i, source in enumerate(config.source):
         where = f"source[{i}]"
         source.check(where)
+        if isinstance(source, LogSettings | SyslogSettings):
+            check_dialects(f"{where}.dialects", source.dialects, own)
         if source.window is not None and source.window > config.policy.max_session:
             raise Complaint(f"{where}.window", "longer than policy.max_session")
         taken = titles.setdefault(source.title, where)

@@ -6,6 +6,7 @@ What every source has stands in `SourceSettings`; what a source differs in from 
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from ..core.addresses import NetworkSet
 from ..core.policy import Rules
-from ..dialects import DIALECTS, USUAL
+from ..dialects import DIALECTS, UNNAMED, USUAL
 from ..sources.peer_files import read_allow
 from .complaint import Complaint, absolute, octal
 from .duration import Duration
@@ -27,6 +28,8 @@ FORGEABLE = {
 }
 """Logs whose servers write what a client sent with its newlines: a line there proves nothing, in
 whatever dialect."""
+
+_NO_DIALECT = "no dialect: no line could be a login"
 
 
 class SourceSettings(
@@ -73,11 +76,16 @@ class SourceSettings(
 class LogSettings(SourceSettings, kw_only=True, frozen=True):
     """A source of log lines, which dialects read."""
 
-    dialects: tuple[str, ...] = USUAL
+    dialects: tuple[str, ...] = UNNAMED
 
     def check(self, where: str) -> None:
         super().check(where)
-        _check_dialects(f"{where}.dialects", self.dialects)
+        if not self.dialects:
+            raise Complaint(f"{where}.dialects", _NO_DIALECT)
+
+    def reads(self, dialect: str) -> bool:
+        """Whether lines of this dialect are looked for."""
+        return dialect in (USUAL if self.dialects == UNNAMED else self.dialects)
 
 
 class FileSettings(LogSettings, tag="file", kw_only=True, frozen=True):
@@ -234,7 +242,7 @@ class SyslogSettings(ListeningSettings, tag="syslog", kw_only=True, frozen=True)
 
     kinds: ClassVar[tuple[Kind, ...]] = ("inet", "udp", "unixgram")
 
-    dialects: tuple[str, ...] = USUAL
+    dialects: tuple[str, ...] = UNNAMED
     tls: Tls | None = None
     idle_timeout: Duration = Duration(7 * 86_400)
 
@@ -243,19 +251,20 @@ class SyslogSettings(ListeningSettings, tag="syslog", kw_only=True, frozen=True)
 
     def check(self, where: str) -> None:
         super().check(where)
-        _check_dialects(f"{where}.dialects", self.dialects)
+        if not self.dialects:
+            raise Complaint(f"{where}.dialects", _NO_DIALECT)
         if self.tls is not None:
             self.tls.check(f"{where}.tls")
             if all(socket.datagram for socket in self.sockets()):
                 raise Complaint(f"{where}.tls", 'TLS needs a socket of TCP, "inet:HOST:PORT"')
 
 
-def _check_dialects(where: str, names: tuple[str, ...]) -> None:
-    if not names:
-        raise Complaint(where, "no dialect: no line could be a login")
-    for name in names:
-        if name not in DIALECTS:
-            raise Complaint(where, f"no dialect {name!r}; there are {', '.join(DIALECTS)}")
+def check_dialects(where: str, names: tuple[str, ...], own: Collection[str]) -> None:
+    """Complain about a dialect that is neither known nor one of the configuration's `own`."""
+    for name in names if names != UNNAMED else ():
+        if name not in DIALECTS and name not in own:
+            known = ", ".join((*DIALECTS, *own))
+            raise Complaint(where, f"no dialect {name!r}; there are {known}")
 
 
 class TellingSettings(ListeningSettings, kw_only=True, frozen=True):

@@ -5,7 +5,7 @@ To add one: copy the nearest file, add its row here, put real lines into
 rest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import cast
 
@@ -45,10 +45,17 @@ NAMED_ONLY = frozenset(
 USUAL = tuple(name for name in DIALECTS if name not in NAMED_ONLY)
 """What a source reads that names none."""
 
+UNNAMED = ("usual",)
+"""Stands for those, and for the configuration's own that listen to tags."""
 
-def load(names: Iterable[str]) -> list[Dialect]:
-    """The dialects with these names; KeyError for one that isn't in the table."""
-    return [_load(DIALECTS[name]) for name in names]
+
+def load(names: Iterable[str], own: Mapping[str, Dialect] | None = None) -> list[Dialect]:
+    """The dialects with these names, `own` or in the table; KeyError for one that is in neither."""
+    own, names = own or {}, tuple(names)
+    if names == UNNAMED:
+        tagged = (name for name, dialect in own.items() if all(r.tags for r in dialect.rules))
+        names = (*USUAL, *tagged)
+    return [own[name] if name in own else _load(DIALECTS[name]) for name in names]
 
 
 def _load(row: str) -> Dialect:

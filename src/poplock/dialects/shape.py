@@ -136,3 +136,38 @@ def _category(what: Any) -> frozenset[int]:
         op.CATEGORY_NOT_WORD: rb"\W",
     }[what]
     return frozenset(b for b in _ALL if re.match(letter, bytes((b,))))
+
+
+def class_of(found: frozenset[int]) -> str:
+    """A set of bytes in words, as `[0-9a-f]`, `any byte` or `anything but "'"`."""
+    if len(found) == 1:
+        return _shown(min(found), alone=True)
+    missing = _ALL - found - {10}
+    if not missing:
+        return "anything"
+    if len(found) > 128:
+        return f"anything but {_ranges(missing)}"
+    return f"one of {_ranges(found)}"
+
+
+def _ranges(found: frozenset[int]) -> str:
+    shown: list[str] = []
+    rest = sorted(found)
+    while rest:
+        end = 0
+        while end + 1 < len(rest) and rest[end + 1] == rest[end] + 1:
+            end += 1
+        if end < 2:
+            shown += [_shown(b) for b in rest[: end + 1]]
+        else:
+            shown.append(f"{_shown(rest[0])}-{_shown(rest[end])}")
+        rest = rest[end + 1 :]
+    return f"[{''.join(shown)}]"
+
+
+def _shown(byte: int, alone: bool = False) -> str:
+    if byte == 32:
+        return "a blank" if alone else " "
+    if not 32 < byte < 127:
+        return f"\\x{byte:02x}"
+    return f"'{chr(byte)}'" if alone else chr(byte)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..config.sources import FileSettings
 from ..core.events import Event, Login, Logout
-from ..dialects import load
 from ..dialects.scanner import Scanner
 from .intake import Intake
 from .tail import Tail
@@ -125,4 +124,4 @@ def _trouble(path: Path) -> str | None:
 
 def make(settings: FileSettings, intake: Intake) -> FileSource:
     """The source that `[[source]]` with `type = "file"` describes."""
-    return FileSource(intake, Path(settings.path), Scanner(load(settings.dialects)))
+    return FileSource(intake, Path(settings.path), intake.scanner(settings.dialects))

@@ -4,11 +4,14 @@ Every event passes here, so this is where the source's name is written into it a
 counted.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..core.clock import Clock
 from ..core.events import NOW, Event, Login
+from ..dialects import load
+from ..dialects.model import Dialect
+from ..dialects.scanner import Scanner
 
 Record = Callable[[Sequence[Event], tuple[str, str] | None], None]
 
@@ -38,6 +41,8 @@ class Lent:
     """Returns when all that was recorded is on disk; StoreError if it can't be."""
     ready: Callable[[], Awaitable[None]]
     """Returns when little waits for the disk; for sources that can wait."""
+    own: Mapping[str, Dialect] = field(default_factory=dict)
+    """The configuration's own dialects."""
 
 
 class Intake:
@@ -52,6 +57,11 @@ class Intake:
         self.ready = lent.ready
         self.health = Health()
         self._record = lent.record
+        self._own = lent.own
+
+    def scanner(self, dialects: Iterable[str]) -> Scanner:
+        """What reads with these dialects, the configuration's own among them."""
+        return Scanner(load(dialects, self._own))
 
     def take(self, events: Sequence[Event], position: str | None = None) -> None:
         """Record events, and with them how far the source was read."""

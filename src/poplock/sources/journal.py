@@ -38,7 +38,6 @@ import msgspec
 from ..config.sources import JournalSettings
 from ..core.errors import ConfigError
 from ..core.events import Event
-from ..dialects import load
 from ..dialects.line import canonical
 from ..dialects.scanner import Scanner
 from ..wire.lines import LineCutter
@@ -251,7 +250,7 @@ def make(settings: JournalSettings, intake: Intake) -> JournalSource:
     uids = frozenset(_uid(account) for account in settings.uids)
     since = intake.window if settings.since is None else settings.since
     trusted = Trusted(frozenset(settings.units), uids)
-    return JournalSource(intake, trusted, Scanner(load(settings.dialects)), since)
+    return JournalSource(intake, trusted, intake.scanner(settings.dialects), since)
 
 
 def _uid(account: str | int) -> int:

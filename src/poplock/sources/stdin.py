@@ -5,7 +5,6 @@ import os
 import sys
 
 from ..config.sources import StdinSettings
-from ..dialects import load
 from ..dialects.scanner import Scanner
 from ..wire.lines import LineCutter
 from .intake import Intake
@@ -36,4 +35,4 @@ class StdinSource:
 
 def make(settings: StdinSettings, intake: Intake) -> StdinSource:
     """The source that `[[source]]` with `type = "stdin"` describes."""
-    return StdinSource(intake, sys.stdin.fileno(), Scanner(load(settings.dialects)))
+    return StdinSource(intake, sys.stdin.fileno(), intake.scanner(settings.dialects))

@@ -22,7 +22,6 @@ from ..core.addresses import IPAddress
 from ..core.dialogue import Dialogue, MakeDialogue
 from ..core.errors import WireError
 from ..core.events import Event
-from ..dialects import load
 from ..dialects.line import canonical
 from ..dialects.scanner import Scanner
 from ..wire.syslog import LONGEST, Frames, read_message
@@ -82,7 +81,7 @@ class SyslogDialogue(Dialogue):
 
 def dialogues(settings: SyslogSettings, intake: Intake) -> MakeDialogue:
     """The conversations of `[[source]]` with `type = "syslog"`."""
-    reader = Reader(Scanner(load(settings.dialects)), intake)
+    reader = Reader(intake.scanner(settings.dialects), intake)
     over_tls = settings.tls is not None
 
     def make(peer: IPAddress | None, datagram: bool) -> SyslogDialogue:

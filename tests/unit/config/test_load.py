@@ -1,5 +1,6 @@
 """Wrong configurations: the file, the line, what and why."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ from poplock.config.duration import Duration
 from poplock.config.listen import Listen
 from poplock.config.load import load_config, parse_config
 from poplock.core.errors import ConfigError
+
+DIALECT = """[[dialect]]
+name = "odd"
+tags = ["oddpop"]
+service = "pop3"
+login = ['^login from (?P<ip>[0-9a-fA-F.:]+) as (?P<user>[^ ]+)$']
+"""
 
 
 @pytest.mark.parametrize(
@@ -81,6 +89,18 @@ from poplock.core.errors import ConfigError
             "already taken by answer[0]",
         ),
         ("[control]\nmode = '999'\n", 2, "file mode"),
+        (DIALECT.replace("odd", "dovecot", 1), 2, "is taken"),
+        (DIALECT.replace("odd", "Odd", 1), 2, "a small letter"),
+        (DIALECT.replace("tags", "tag"), 3, "did you mean 'tags'"),
+        (DIALECT.replace('tags = ["oddpop"]\n', ""), 1, "no tags"),
+        (DIALECT.replace('"oddpop"', '"odd pop"'), 3, "a tag ends"),
+        (DIALECT.replace('service = "pop3"\n', ""), 4, "which service"),
+        (DIALECT.replace("(?P<user>[^ ]+)", "(?P<usr>[^ ]+)"), 5, "unknown group 'usr'"),
+        (DIALECT.replace(" as ", " .* as ").replace("from", "from .*"), 5, "open field"),
+        (DIALECT + "failure = ['^(?P<user>.*)@(?P<ip>[0-9.]+)$']\n", 1, "pass for a login"),
+        (DIALECT + DIALECT, 7, "already the name of dialect[0]"),
+        (DIALECT + "form = 'own'\n", 3, "have no tags"),
+        (DIALECT + "[[source]]\ntype = 'stdin'\ndialects = ['ood']\n", 8, "vpopmail"),
     ],
 )
 def test_a_wrong_configuration_names_line_and_reason(text: str, line: int, says: str) -> None:
@@ -88,6 +108,19 @@ def test_a_wrong_configuration_names_line_and_reason(text: str, line: int, says:
         parse_config(text, "poplock.toml")
     assert str(caught.value).startswith(f"poplock.toml:{line}: ")
     assert says in str(caught.value)
+
+
+def test_a_dialect_of_the_configuration_is_known_to_its_sources() -> None:
+    config = parse_config(
+        DIALECT + "[[source]]\ntype = 'stdin'\ndialects = ['odd', 'dovecot']\n", "poplock.toml"
+    )
+    assert list(config.own_dialects()) == ["odd"]
+
+
+def test_a_dialect_without_re2_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(ConfigError, match=r"pip install 'smtp-poplock\[patterns\]'"):
+        parse_config(DIALECT, "poplock.toml")
 
 
 def test_an_empty_configuration_has_the_promised_defaults() -> None:

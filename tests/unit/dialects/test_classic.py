@@ -3,7 +3,7 @@
 from poplock.config.load import parse_config
 from poplock.config.sources import FileSettings
 from poplock.core.events import Login, Logout
-from poplock.dialects import DIALECTS, NAMED_ONLY, USUAL, load
+from poplock.dialects import DIALECTS, NAMED_ONLY, UNNAMED, USUAL, load
 from poplock.dialects.scanner import Scanner
 
 NOW = 1_795_600_000.0
@@ -85,8 +85,8 @@ def test_two_hosts_with_the_same_process_id_are_two_connections() -> None:
 def test_dialects_whose_log_a_stranger_may_write_are_read_only_where_named() -> None:
     (source,) = parse_config('[[source]]\ntype = "file"\npath = "/x"\n', "x").source
     assert isinstance(source, FileSettings)
-    assert source.dialects == USUAL
-    assert set(DIALECTS) - set(USUAL) == NAMED_ONLY
+    assert source.dialects == UNNAMED
+    assert {d.name for d in load(UNNAMED)} == set(USUAL) == set(DIALECTS) - NAMED_ONLY
     (source,) = parse_config(
         '[[source]]\ntype = "file"\npath = "/x"\ndialects = ["uw_ipop3d"]\n', "x"
     ).source
