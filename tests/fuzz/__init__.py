@@ -10,7 +10,7 @@ from random import Random
 
 from poplock.dialects import DIALECTS
 
-from . import dialects, network
+from . import dialects, network, syslog
 
 Harness = Callable[[Random, int], None]
 
@@ -19,4 +19,5 @@ HARNESSES: dict[str, Harness] = {
     "whoson": network.whoson,
     "drac": network.drac,
     "radius": network.radius,
+    "syslog": syslog.harness,
 }

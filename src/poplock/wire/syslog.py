@@ -32,16 +32,16 @@ LONGEST = 65_536
 _PRI = rb"<(?:\d|[1-9]\d|1[0-8]\d|19[01])>"
 _RFC_3339 = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)"
 _RFC_3164 = rb"[A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d"
-_TAG = rb"([!-9;-Z\\^-~]{1,128}+)"  # printable, without the colon and the brackets that end it
+_TAG = rb"[!-9;-Z\\^-~]"  # printable, without the colon and the brackets that end it
 # A word with a colon at its end is a tag and no host: the message comes from /dev/log.
 _BSD = re.compile(
     rb"(?:" + _PRI + rb")?(?:" + _RFC_3164 + rb"|(" + _RFC_3339 + rb")) "
-    rb"(?:([!-~]{1,255}+)(?<!:) )?" + _TAG + rb"(?:\[(\d{1,10})\])?: (.*)",
+    rb"(?:([!-~]{1,255}+)(?<!:) )?(" + _TAG + rb"{1,128}+)(?:\[(\d{1,10})\])?: (.*)",
     re.DOTALL,
 )
 _ELEMENT = rb'\[[!#-<>-Z\\^-~]{1,32}+(?: [!#-<>-Z\\^-~]{1,32}+="(?:[^"\\\]]|\\.)*+")*+\]'
 _RFC_5424 = re.compile(
-    _PRI + rb"1 (?:-|(" + _RFC_3339 + rb")) ([!-~]{1,255}+) ([!-~]{1,48}+) ([!-~]{1,128}+)"
+    _PRI + rb"1 (?:-|(" + _RFC_3339 + rb")) ([!-~]{1,255}+) (" + _TAG + rb"{1,48}+) ([!-~]{1,128}+)"
     rb" [!-~]{1,32}+ (?:-|(?:" + _ELEMENT + rb")++)(?: (?:\xef\xbb\xbf)?(.*))?",
     re.DOTALL,
 )

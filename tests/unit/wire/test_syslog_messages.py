@@ -81,6 +81,7 @@ def test_what_senders_write(
         b'<22>1 - mx dovecot 7 - [a b="c"]x ',
         b"<22>1 - mx dovecot 7 - ",
         b"<22>1 - " + 256 * b"h" + b" dovecot 7 - - ",
+        b"<22>1 - mx dovecot[7]: 7 - - ",
         b"<22>1 - mx " + 49 * b"a" + b" 7 - - ",
     ],
 )
