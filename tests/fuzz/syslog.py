@@ -2,7 +2,7 @@ r"""Syslog: nothing but WireError gets out, cuts change nothing, and no text bec
 
 Half of the inputs are the hostile lines of Dovecot's and strangers' templates, sent as messages of
 RFC 3164 and RFC 5424, counted or as lines, in a stream that is cut at random, or as datagrams.
-Counted messages and datagrams carry LF and NUL as they are; lines have LF escaped, as a sender must.
+Counted messages and datagrams carry LF and NUL as they are; in lines LF is escaped, as it must be.
 The other half are such streams mutated: bytes flipped, cut out, doubled, put in from elsewhere.
 """
 
