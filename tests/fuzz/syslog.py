@@ -62,16 +62,16 @@ def _messages(
     """Messages, and whether they have to be sent with a count of their octets."""
     for _ in range(count):
         others = [text(random, parts) for _ in range(2)]
-        for line in template.fill(text(random, parts), others).splitlines(keepends=True)[:1]:
-            found = _SYSLOG.fullmatch(line.rstrip(b"\n"))
-            if found is None:  # a program's own log: not for syslog
-                yield b"<22>" + line.rstrip(b"\n"), False
-                continue
-            host, tag, pid, body = found.groups()
-            raw = not random.getrandbits(2)
-            if raw:
-                body = body.replace(b"#012", random.choice((b"\n", b"\0", b"\n\0")))
-            yield _head(random, host, tag, pid) + body, raw
+        line = template.fill(text(random, parts), others).partition(b"\n")[0]
+        found = _SYSLOG.fullmatch(line)
+        if found is None:  # a program's own log: not for syslog
+            yield b"<22>" + line, False
+            continue
+        host, tag, pid, body = found.groups()
+        raw = not random.getrandbits(2)
+        if raw:
+            body = body.replace(b"#012", random.choice((b"\n", b"\0", b"\n\0")))
+        yield _head(random, host, tag, pid) + body, raw
 
 
 def _head(random: Random, host: bytes, tag: bytes, pid: bytes | None) -> bytes:
