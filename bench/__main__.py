@@ -18,7 +18,7 @@ from typing import Any
 
 from .common import HERE, Row
 
-NAMES = ("policy", "answers", "latency", "memory", "reading", "cdb", "tcpserver", "login")
+NAMES = ("policy", "answers", "whoson", "latency", "memory", "reading", "cdb", "tcpserver", "login")
 RESULTS = HERE / "results"
 
 
