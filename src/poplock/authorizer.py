@@ -124,6 +124,8 @@ class Authorizer:
             if isinstance(decision, Grant):
                 counts.logins += 1
                 known = table.best(decision.network, now)
+                if decision.sessions:
+                    changes += table.moved(decision)
                 change = table.give(decision)
                 if change is not None:
                     changes.append(change)

@@ -100,6 +100,28 @@ class GrantTable:
         self._put(held, new)
         return Change(new.key, new)
 
+    def moved(self, new: Grant) -> list[Change]:
+        """A session is in one place: what an earlier login of its id still holds elsewhere is over.
+
+        An access server gives a line another address, a process id comes again. The later login
+        counts; of the earlier one only its own window is left.
+        """
+        changes = []
+        for session in new.sessions:
+            network = self._sessions.get(new.source, {}).get(session.id)
+            for held in () if network is None else self.find(network):
+                if held.source != new.source or held.key == new.key:
+                    continue
+                same = [s for s in held.sessions if s.id == session.id]
+                if any(s.login > session.login for s in same):
+                    new.sessions = tuple(s for s in new.sessions if s is not session)
+                elif same:
+                    rest = tuple(s for s in held.sessions if s.id != session.id)
+                    left = held.with_proofs(held.proofs, rest)
+                    self._put(held, left)
+                    changes.append(Change(left.key, left))
+        return changes
+
     def end(self, ended: Ended) -> Change | None:
         """A session is over; remembered, since its login may be told later than its end."""
         self._remember(ended)

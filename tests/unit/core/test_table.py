@@ -188,3 +188,31 @@ def test_a_server_that_starts_anew_ends_its_sessions_and_no_others(
     authorizer.record([Reset(now, None, None, "radius", session="nas1/", source="log")])
     assert [permitted(authorizer, f"192.0.2.{i}") for i in (1, 2, 3)] == [False, False, True]
     assert sorted(d.what for d in authorizer.pending.deeds) == ["granted"] * 3 + ["released"] * 2
+
+
+def test_a_session_that_gets_another_address_leaves_its_first_one_the_window_alone(
+    authorizer: Authorizer, clock: FakeClock
+) -> None:
+    authorizer.record([login(clock.wall(), ip="192.0.2.1", session="nas/1")])
+    clock.advance(1800)
+    authorizer.record([login(clock.wall(), ip="192.0.2.2", session="nas/1")])
+    clock.advance(1799)
+    assert permitted(authorizer, "192.0.2.1")
+    clock.advance(1)
+    assert not permitted(authorizer, "192.0.2.1")
+    clock.advance(36_000)
+    assert permitted(authorizer, "192.0.2.2")
+    authorizer.record([logout(clock.wall(), "nas/1")])
+    clock.advance(3600)
+    assert not permitted(authorizer, "192.0.2.2")
+
+
+def test_an_earlier_login_of_a_session_told_late_opens_nothing_but_its_window(
+    authorizer: Authorizer, clock: FakeClock
+) -> None:
+    authorizer.record([login(clock.wall(), ip="192.0.2.2", session="pid 7")])
+    authorizer.record([login(clock.wall() - 60, ip="192.0.2.1", user="bob", session="pid 7")])
+    clock.advance(3541)
+    assert not permitted(authorizer, "192.0.2.1")
+    clock.advance(36_000)
+    assert permitted(authorizer, "192.0.2.2")
