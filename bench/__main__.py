@@ -18,7 +18,19 @@ from typing import Any
 
 from .common import HERE, Row
 
-NAMES = ("policy", "answers", "whoson", "latency", "memory", "reading", "cdb", "tcpserver", "login")
+NAMES = (
+    "policy",
+    "answers",
+    "whoson",
+    "latency",
+    "memory",
+    "reading",
+    "cdb",
+    "tcpserver",
+    "login",
+    "http_api",
+    "auth_policy",
+)
 RESULTS = HERE / "results"
 
 

@@ -43,7 +43,7 @@ from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
 from .net.service import Admission, Door, Limits, Service
 from .net.stream import StreamServer
-from .net.tls import server_context, server_tls
+from .net.tls import server_tls
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
@@ -217,7 +217,7 @@ class Daemon:
         intake.health.caught_up = True
         admission = Admission(tell=settings.may_tell())
         door = Door(settings.title, _limits(settings), admission, intake)
-        tls = None if settings.tls is None else server_context(settings.tls, f"{where}.tls")
+        tls = None if settings.tls is None else server_tls(settings.tls, f"{where}.tls")
         server = HttpServer(door, make_application(settings, intake), tls)
         exits.push_async_callback(server.close)
         for listen in settings.sockets():

@@ -151,6 +151,7 @@ def test_tls_demands_a_certificate_of_the_clients_ca(tmp_path: Path) -> None:
         with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
             tell()
         assert poplock.rows("list") == []
+        assert poplock.rows("status")[0]["sources"][0]["refused"] == 1
         context.load_cert_chain(tmp_path / "client.crt", tmp_path / "client.key")
         assert tell() == 200
         assert poplock.run("check", ANN["ip"]).returncode == 0

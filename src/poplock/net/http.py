@@ -9,7 +9,6 @@ many, how long a request may take and a connection be silent.
 import asyncio
 import logging
 import socket
-import ssl
 from email.utils import formatdate
 from functools import partial
 from typing import Any, cast
@@ -22,6 +21,7 @@ from uvicorn.server import ServerState
 from ..core.addresses import IPAddress, parse_ip
 from .listen import remove_name
 from .service import Door
+from .tls import Acceptor, ServerTls
 
 _MOST_HEADER = 16_384  # bytes of a request line and its headers; a token takes a hundred
 _GOODBYE = (
@@ -35,10 +35,10 @@ logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # each stranger's fa
 class HttpServer:
     """One application behind one or more sockets of a door."""
 
-    def __init__(self, door: Door, app: Any, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, door: Door, app: Any, tls: ServerTls | None = None) -> None:
         self.door = door
         self.state = ServerState()
-        self._tls = tls
+        self.tls = tls
         self._config = Config(
             app,
             http=_Connection,
@@ -55,6 +55,7 @@ class HttpServer:
         )
         self._config.load()
         self._listeners: list[tuple[socket.socket, asyncio.Server]] = []
+        self._acceptors: list[Acceptor] = []
 
     @property
     def connections(self) -> int:
@@ -64,10 +65,15 @@ class HttpServer:
         """Serve on a listening socket."""
         loop = asyncio.get_running_loop()
         make = partial(_Connection, self)
+        if self.tls is not None and sock.family != socket.AF_UNIX:
+            acceptor = Acceptor(self.tls, self.door, make)
+            acceptor.start(sock)
+            self._acceptors.append(acceptor)
+            return
         if sock.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(make, sock=sock, ssl=self._tls)
+            server = await loop.create_unix_server(make, sock=sock)
         else:
-            server = await loop.create_server(make, sock=sock, ssl=self._tls)
+            server = await loop.create_server(make, sock=sock)
         self._listeners.append((sock, server))
 
     async def close(self) -> None:
@@ -75,6 +81,8 @@ class HttpServer:
         for sock, server in self._listeners:
             remove_name(sock)
             server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for connection in list(self.state.connections):
             cast(_Connection, connection).shutdown()
 
@@ -89,6 +97,7 @@ class _Connection(H11Protocol):
     def __init__(self, server: HttpServer) -> None:
         super().__init__(*server.protocol())
         self._door = server.door
+        self._tls = server.tls
         self._due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -98,6 +107,9 @@ class _Connection(H11Protocol):
         limits = self._door.limits
         if not self._door.admission.may_tell(peer):
             self._turn_away(stream, "403 Forbidden", "this address is not among the peers here")
+        elif peer is not None and self._tls is not None and not self._tls.knows(transport):
+            why = "this certificate names nobody who may come (tls.client_names)"
+            self._turn_away(stream, "403 Forbidden", why)
         elif len(self.connections) >= limits.connections:
             why = f"{limits.connections} connections are open"
             self._turn_away(stream, "503 Service Unavailable", why)

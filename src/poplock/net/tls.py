@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..config.listen import Tls
 from ..core.addresses import parse_ip
 from ..core.errors import ConfigError
-from .service import Service
+from .service import Door
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,9 @@ def server_context(tls: Tls, where: str) -> ssl.SSLContext:
 class Acceptor:
     """Accepts connections and gives those whose handshake comes out well to protocols of `make`."""
 
-    def __init__(self, tls: ServerTls, service: Service, make: Callable[[], asyncio.Protocol]):
+    def __init__(self, tls: ServerTls, door: Door, make: Callable[[], asyncio.Protocol]):
         self._context = tls.context
-        self._service = service
+        self._door = door
         self._make = make
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -83,18 +83,18 @@ class Acceptor:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, sock: socket.socket) -> None:
-        loop, service = asyncio.get_running_loop(), self._service
+        loop, door = asyncio.get_running_loop(), self._door
         with sock:
             while True:
                 try:
                     connection, address = await loop.sock_accept(sock)
                 except OSError as error:
-                    log.error("%s: cannot accept a connection: %s", service.name, error)
+                    log.error("%s: cannot accept a connection: %s", door.name, error)
                     await asyncio.sleep(_PAUSE)
                     continue
-                if not service.admission.admits(parse_ip(address[0].partition("%")[0])):
+                if not door.admission.admits(parse_ip(address[0].partition("%")[0])):
                     self._refuse(connection, address[0], "it is not among the peers")
-                elif len(self._tasks) > service.limits.connections:
+                elif len(self._tasks) > door.limits.connections:
                     self._refuse(connection, address[0], "too many handshakes are going on")
                 else:
                     self._spawn(self._shake_hands(connection, address[0]))
@@ -105,13 +105,13 @@ class Acceptor:
                 self._make,
                 connection,
                 ssl=self._context,
-                ssl_handshake_timeout=self._service.limits.request,
+                ssl_handshake_timeout=self._door.limits.request,
             )
         except OSError as error:  # ssl's errors and timeouts are such, too
             self._refuse(connection, peer, f"no TLS: {_reason(error)}")
 
     def _refuse(self, connection: socket.socket, peer: str, why: str) -> None:
-        self._service.complain(peer, why)
+        self._door.complain(peer, why)
         connection.close()
 
 

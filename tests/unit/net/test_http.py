@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from ipaddress import ip_network
@@ -41,13 +40,12 @@ def served(
     path: Path,
     limits: Limits | None = None,
     peers: NetworkSet = LOOPBACK,
-    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Run `visit` against a server on a TCP and a unix socket; the port is what it is given."""
 
     async def run() -> None:
         door = Door("web", limits or Limits(), Admission(tell=peers))
-        server = HttpServer(door, hello, tls)
+        server = HttpServer(door, hello)
         unix = open_listener(Listen("unix", str(path / "sock")), group=None, mode="0600")
         sock = open_listener(Listen("inet", host="127.0.0.1"), group=None, mode="0600")
         await server.start(unix)

@@ -13,10 +13,7 @@ from ...config import Config
 from ...config.sources import DovecotAuthPolicySettings, DovecotEventsSettings, KeyedSettings
 from ...core.errors import PoplockError
 
-_WHERE = {
-    "2.3": "/etc/dovecot/conf.d/99-poplock.conf",
-    "2.4": "/etc/dovecot/conf.d/99-poplock.conf",
-}
+_FILE = "/etc/dovecot/conf.d/99-poplock.conf"
 
 _PROOF = {
     "2.3": """\
@@ -53,6 +50,11 @@ auth_policy_request_attributes {{
   fail_type =
 }}
 """,
+}
+
+_TIME_LIMIT = {
+    "2.3": "auth_policy_server_timeout_msecs = 500\n",
+    "2.4": "auth_policy {\n  http_client_request_absolute_timeout = 500ms\n}\n",
 }
 
 _EXPORTER = {
@@ -108,14 +110,15 @@ def policy(source: KeyedSettings, version: str) -> str:
             f"auth_policy_server_api_header = X-API-Key: KEY   # KEY: see {source.api_key_file}\n"
         )
     lines = f"""\
-# {_WHERE[version]} (Dovecot {version})
+# {_FILE} (Dovecot {version})
 # Way 1: Dovecot waits for poplock before it tells the client that the login succeeded, so a client
 # that sends at once is never refused. While poplock is down, each login waits for a time limit.
 auth_policy_server_url = {_url(source)}/dovecot/after-auth
 auth_policy_check_before_auth = no
 auth_policy_check_after_auth = yes
 auth_policy_report_after_auth = no
-# Way 2, instead of these four: poplock is told without a wait. It costs a login nothing, ever, and
+{_TIME_LIMIT[version]}\
+# Way 2, instead of all these: poplock is told without a wait. It costs a login nothing, ever, and
 # the client may be told "logged in" a moment before poplock knows.
 #   auth_policy_server_url = {_url(source)}/dovecot/report
 #   auth_policy_check_before_auth = no
@@ -131,7 +134,7 @@ auth_policy_report_after_auth = no
 def events(source: KeyedSettings, version: str) -> str:
     """The lines of one version, 2.3 or 2.4."""
     return (
-        f"# {_WHERE[version]} (Dovecot {version})\n"
+        f"# {_FILE} (Dovecot {version})\n"
         + _exporter(source, version)
         + _CHECK.format(version=version)
     )
@@ -173,7 +176,7 @@ def _source(config: Config, kind: type[KeyedSettings]) -> KeyedSettings:
 def _for_each_version(lines: Callable[[str], str]) -> str:
     """The lines for the Dovecot of this host, or for both where there is none."""
     version = version_here()
-    versions = [version] if version in _WHERE else list(_WHERE)
+    versions = [version] if version in _PROOF else list(_PROOF)
     return "\n".join(lines(v) for v in versions)
 
 
