@@ -64,10 +64,14 @@ class Rule:
     """Whether only lines of this kind begin so; if not, one that reads otherwise is no surprise."""
     forms: tuple[Form, ...] = (SYSLOG,)
     """How the logs begin their lines that this rule is about."""
+    whole: bytes = b""
+    """Words and body in one, for whoever explains; set by itself."""
     beginning: re.Pattern[bytes] = field(init=False, repr=False)
     pattern: re.Pattern[bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not self.whole:
+            object.__setattr__(self, "whole", rb"(?:%b)(?:%b)" % (self.words, self.body))
         object.__setattr__(self, "beginning", re.compile(self.words))
         object.__setattr__(self, "pattern", re.compile(self.body + rb"\r?(?=\n)"))
 

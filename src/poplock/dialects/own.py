@@ -84,6 +84,7 @@ def own_rule(
         b"",
         _builder(kind, service, tls),
         forms=FORMS[form],
+        whole=pattern[1:-1].encode(),
     )
     object.__setattr__(rule, "pattern", _Pattern(_compiled(pattern), len(words)))
     return rule
