@@ -4,12 +4,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import settings
 
 from poplock.authorizer import Authorizer
 from poplock.core.clock import Clock, FakeClock
 from poplock.core.events import Event, Login, Logout
 from poplock.core.policy import Policy, Rules
 from poplock.sources.intake import Intake, Lent
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture
