@@ -7,6 +7,7 @@ from .courier import start_courier
 from .dovecot import start_dovecot
 from .journal import Journal, journald
 from .nginx import start_nginx
+from .opensmtpd import OPENSMTPD, start_opensmtpd
 from .postfix import PREPARE_POSTFIX, reload_postfix, start_postfix
 from .syslog import start_rsyslog
 from .users import USERS, password
@@ -27,6 +28,7 @@ __all__ = [
     "DOVECOT_POSTFIX",
     "DOVECOT_SYSLOG",
     "NGINX",
+    "OPENSMTPD",
     "PREPARE_POSTFIX",
     "USERS",
     "Journal",
@@ -36,6 +38,7 @@ __all__ = [
     "start_courier",
     "start_dovecot",
     "start_nginx",
+    "start_opensmtpd",
     "start_postfix",
     "start_rsyslog",
 ]

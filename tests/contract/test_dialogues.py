@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poplock.answers import ANSWERS, make_dialogues
+from poplock.answers.opensmtpd import OpenSmtpdDialogue
 from poplock.answers.postfix_policy import LONGEST_REQUEST
 from poplock.config.answers import AnswerTypes
 from poplock.core.answers import Answer, NoOpinion, Permit, Query, Unavailable
@@ -18,7 +19,7 @@ from poplock.core.grants import Grant
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "answers"
 GRANT = Grant("203.0.113.9/32", "ann", "log", "203.0.113.9", 0.0, 0.0, 1.0)  # type: ignore[arg-type]
-every_answer = pytest.mark.parametrize("name", ANSWERS)
+every_answer = pytest.mark.parametrize("name", [*ANSWERS, "opensmtpd"])
 
 
 NEEDED = {"dns": {"zone": "relay.example.org"}}
@@ -27,6 +28,8 @@ NEEDED = {"dns": {"zone": "relay.example.org"}}
 
 def dialogue(name: str) -> Dialogue:
     """What a peer of this kind of answer meets on a stream."""
+    if name == "opensmtpd":  # which no socket is for
+        return OpenSmtpdDialogue()
     text = {"type": name, "listen": "inet:127.0.0.1:1", **NEEDED.get(name, {})}
     settings = msgspec.convert(text, AnswerTypes)
     return make_dialogues(settings, with_sender=True)(None, False)

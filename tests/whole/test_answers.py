@@ -95,7 +95,7 @@ class Asker:
     def stranger(self) -> bytes:
         try:
             return self._stream("strangers", b"check 203.0.113.9\n")
-        except ConnectionError:
+        except OSError:  # it was closed before we had said all
             return b""
 
 
@@ -156,7 +156,7 @@ def test_garbage_at_one_answer_is_no_trouble_to_another(started: tuple[Poplock, 
     for where in ("socketmap", "tcp_table", "line", "dns"):
         try:
             asker._stream(where, b"\xff" + junk)
-        except ConnectionError:
+        except OSError:
             continue  # closed while we still wrote
     for name, (yes, _) in SAYS.items():
         assert getattr(asker, name)("203.0.113.9") == yes, name

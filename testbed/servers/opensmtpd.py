@@ -1,0 +1,29 @@
+"""OpenSMTPD 7.6, of Debian 13: the first with the table protocol of lines."""
+
+from __future__ import annotations
+
+from ..host import Host
+
+OPENSMTPD = ("opensmtpd", "python3", "rsyslog")
+
+
+def start_opensmtpd(host: Host, table: str) -> None:
+    """An MTA for example.org, where `user` lives, that relays for the clients of `table`."""
+    host.run(["useradd", "-m", "user"])
+    # It looks up each client's name before it greets; here nobody answers but this file.
+    addresses = [f"{net}{i}" for net in ("203.0.113.", "2001:db8:1::") for i in range(2, 10)]
+    names = "".join(f"{a} client-{i}.test\n" for i, a in enumerate([*addresses, "2001:db8:2::2"]))
+    host.write("/etc/hosts", host.run(["cat", "/etc/hosts"]) + names)
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    host.write(
+        "/etc/smtpd.conf",
+        f"table poplock {table}\n"
+        "listen on 0.0.0.0\n"
+        "listen on ::\n"
+        'action "local" mbox\n'
+        'action "outbound" relay\n'
+        'match from any for domain "example.org" action "local"\n'
+        'match from src <poplock> for any action "outbound"\n',
+    )
+    host.run(["smtpd"])
+    host.wait_for_port(25)
