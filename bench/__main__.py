@@ -26,6 +26,7 @@ NAMES = (
     "memory",
     "reading",
     "cdb",
+    "receiving",
     "tcpserver",
     "login",
     "http_api",

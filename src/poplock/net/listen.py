@@ -11,6 +11,7 @@ from pathlib import Path
 from ..config.listen import Listen
 from ..core.errors import ConfigError
 
+_WAITING = 4_194_304  # bytes of datagrams, some 10,000 syslog messages as the kernel counts them
 _BACKLOG = 1024  # Postfix opens a hundred connections in a burst; the kernel caps it
 
 
@@ -32,6 +33,8 @@ def _open_inet(listen: Listen, kind: socket.SocketKind) -> socket.socket:
     sock = socket.socket(family, kind | socket.SOCK_CLOEXEC)
     if kind == socket.SOCK_STREAM:  # two programs could share a UDP port with it
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    else:  # a burst waits in the kernel; net.core.rmem_max caps it
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WAITING)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:

@@ -20,6 +20,8 @@ from .tls import Acceptor, ServerTls
 
 log = logging.getLogger(__name__)
 
+_SLICE = 8192  # bytes read from a telling peer at once: 60 syslog messages, 0.3 ms of work
+
 
 class StreamServer:
     """One listener of a service and its connections."""
@@ -38,11 +40,14 @@ class StreamServer:
         self._socket = sock
         self.tls = tls
         if tls is not None:
-            self._acceptor = Acceptor(tls, self.service, lambda: _Connection(self))
+            self._acceptor = Acceptor(tls, self.service, self._connection)
             self._acceptor.start(sock)
             return
         make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        self._server = await make(lambda: _Connection(self), sock=sock)
+        self._server = await make(self._connection, sock=sock)
+
+    def _connection(self) -> "_Connection":
+        return _Connection(self) if self.service.intake is None else _Telling(self)
 
     def sweep(self) -> None:
         """Close connections that have been silent, or in the middle of a request, for too long."""
@@ -163,6 +168,20 @@ class _Connection(Talk, asyncio.Protocol):
     def _peer(self) -> str:
         peer = self._transport.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple) else "a local program"
+
+
+class _Telling(_Connection, asyncio.BufferedProtocol):
+    """A peer that may tell much at once, read in slices: the others get their turn between them."""
+
+    def __init__(self, server: StreamServer) -> None:
+        super().__init__(server)
+        self._slice = memoryview(bytearray(_SLICE))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._slice
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._slice[:nbytes]))
 
 
 def _address(transport: asyncio.BaseTransport) -> IPAddress | None:
