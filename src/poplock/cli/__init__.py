@@ -23,6 +23,7 @@ VERBS = {
     "parse": "parse",
     "replay": "replay",
     "setup": "setup",
+    "doctor": "doctor",
     "token": "token",
     "config": "config",
     "maps": "maps",

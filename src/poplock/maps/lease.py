@@ -34,6 +34,15 @@ class Lease:
         """Whether we held it no longer, so that somebody may have emptied the map meanwhile."""
         return self._deadline is None or self._clock.uptime() >= self._deadline
 
+    def holds(self) -> bool | None:
+        """Whether the lease that stands there holds; None: there is none, the map is empty."""
+        try:
+            return self._holds(self._path.read_bytes()[:200])
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise MapError(f"cannot read the lease {self._path}: {error.strerror}") from error
+
     @contextmanager
     def renewal(self) -> Iterator[None]:
         """Prolong it if the block, which writes the map, succeeds; nobody sweeps meanwhile."""
