@@ -145,6 +145,11 @@ class Host:
         enter = ["nsenter", "-t", str(self._pid), "-m", "-p", "setpriv", "--pdeathsig", "KILL"]
         return [*enter, "chroot", str(self.root)]
 
+    @property
+    def files(self) -> Path:
+        """The root's files as a process outside sees them."""
+        return Path(f"/proc/{self._pid}/root{self.root}")
+
     def popen(self, argv: Sequence[str], *, inside: bool = True, **more: Any) -> Any:
         """Start a program in the root, or with `inside=False` in its network only."""
         enter = ["nsenter", "-t", str(self._pid), "-n"]

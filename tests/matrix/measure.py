@@ -7,6 +7,8 @@ namespace whose boot clock is an hour ahead.
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +20,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from poplock.config import load_config
+from poplock.control import Status, ask
+from poplock.doctor import Finding, Site, examine
+from poplock.doctor.site import Level
 from poplock.relaytest import forms, try_forms
 from testbed import clients, servers
 from testbed.host import SERVER4, Host
@@ -113,6 +121,23 @@ class Bench:
             took = time.monotonic() - started
             if wanted(cell) or took > _SHOWN:
                 return Cell(cell.relay, cell.local, cell.text, took)
+
+    def doctor(self) -> list[Finding]:
+        """What `poplock doctor` finds, looking at the root as if it were its own host."""
+        tools = self.host.shared / "tools"
+        tools.mkdir(exist_ok=True)
+        for name in ("postconf", "exim4", "exim"):
+            script = tools / name
+            enter = shlex.join(self.host.entering)
+            inside = shlex.join(["sh", "-c", 'command -v "$0" >/dev/null && exec "$0" "$@"', name])
+            script.write_text(f'#!/bin/sh\nexec {enter} {inside} "$@"\n')
+            script.chmod(0o755)
+        config = load_config(self.poplock.config)
+        (status,) = ask(self.poplock.control, Status())
+        site = Site(config, self.poplock.config, status, root=self.host.files)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+            return list(examine(site))
 
     def lease_ends(self) -> None:
         """What the timer does after an hour, for whoever no daemon renews."""
@@ -254,6 +279,11 @@ STATES: dict[str, Callable[[Bench], Cell]] = {
 }
 PERMITS = {"logged in", "IPv6", "v4-mapped", "back again"}
 TROUBLE = {"stopped", "kill -9", "hung", "store gone"}
+
+
+def unwell(b: Bench) -> list[str]:
+    """What the doctor finds wrong with a route that is as `poplock setup` says."""
+    return [f"{f.where}: {f.what}" for f in b.doctor() if f.level is Level.BAD]
 
 
 def wrong(route: Route, row: Row) -> list[str]:

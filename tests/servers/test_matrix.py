@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbed.roots import RELEASES
-from tests.matrix.measure import bench, measure, wrong
+from tests.matrix.measure import bench, measure, unwell, wrong
 from tests.matrix.route import Route
 from tests.matrix.routes import ROUTES
 
@@ -21,5 +21,6 @@ from tests.matrix.routes import ROUTES
 )
 def test_who_may_relay_in_each_state(route: Route, release: str, tmp_path: Path) -> None:
     with bench(route, release, tmp_path) as running:
+        assert unwell(running) == []
         row = measure(running)
     assert wrong(route, row) == [], {state: str(cell) for state, cell in row.items()}

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 from ..core.errors import PoplockError
-from ..relaytest import Form, Result, forms, try_forms
+from ..relaytest import Connect, Form, Result, forms, try_forms
 from .site import Finding, bad, look, well
 
 _CONNECT = 10.0  # seconds
@@ -21,12 +21,19 @@ def check(
     server: tuple[str, int], source: str | None, domain: str, progress: Progress
 ) -> Iterator[Finding]:
     """Offer every form to a server; `progress` is told how many are done, of how many."""
-    host, port = server
-    where = f"open relay? {host} port {port}"
 
     def connect() -> socket.socket:
         return socket.create_connection(server, _CONNECT, (source, 0) if source else None)
 
+    return offer(connect, server, source, domain, progress)
+
+
+def offer(
+    connect: Connect, server: tuple[str, int], source: str | None, domain: str, progress: Progress
+) -> Iterator[Finding]:
+    """The same over connections that somebody else makes."""
+    host, port = server
+    where = f"open relay? {host} port {port}"
     every = forms(domain, host if _literal(host) else "127.0.0.1")
     results: list[Result] = []
     try:

@@ -27,7 +27,7 @@ def check(site: Site) -> Iterator[Finding]:
         yield bad(where, "no map of poplock's is declared: nobody is let in", _SETUP)
         return
     rules = ruleset(text, "Local_check_rcpt") + ruleset(text, "Local_check_relay")
-    opened = [r for r in rules if re.match(r"R\$[*+]\s.*\$#\s*OK", r)]
+    opened = [rule for rule in rules if _takes_anything(rule)]
     if opened:
         yield bad(
             where,
@@ -39,6 +39,12 @@ def check(site: Site) -> Iterator[Finding]:
         yield look(where, "no rule looks for the mark <OK> that our map appends", _SETUP)
     else:
         yield well(where, "asks poplock, and matches a positive mark only")
+
+
+def _takes_anything(rule: str) -> bool:
+    """Whether a rule accepts, and what it matches needs no word of ours."""
+    left, _, right = rule[1:].partition("\t")
+    return bool(re.match(r"\s*\$#\s*OK", right) and re.fullmatch(r"(?:\$[*+|-]|\s)*", left))
 
 
 def ruleset(text: str, name: str) -> list[str]:

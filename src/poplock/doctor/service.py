@@ -42,7 +42,7 @@ def check_sources(site: Site) -> Iterator[Finding]:
     """Is each source there, readable, and does it tell of logins?"""
     if not site.config.source:
         yield bad(
-            "source", "none is configured: no login can be learnt", "see 'poplock setup NAME'"
+            "source", "none is configured: no login can be learnt", "'poplock setup NAME' says how"
         )
     rows = cast(list[dict[str, Any]], (site.status or {}).get("sources", []))
     for row in rows:
