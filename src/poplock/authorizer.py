@@ -7,7 +7,7 @@ what a store has to keep. It never waits: whoever needs certainty waits for the 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from .core.addresses import Network, client_in, network_of, parse_ip
+from .core.addresses import LONGEST_ADDRESS, Network, client_in, network_of, parse_ip
 from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall, to_wall
 from .core.events import Event, Failure, Reset
@@ -259,9 +259,11 @@ class Authorizer:
             why = f"no grant for {network}"
         except ValueError:
             network, why = None, f"{client[:64]!r} is not an address"
-        if len(self._places) >= _MOST_CACHED:
-            self._places.clear()
-        place = self._places[client] = (network, NoOpinion(why))
+        place = (network, NoOpinion(why))
+        if len(client) <= LONGEST_ADDRESS:  # what is longer is no address, and may be very long
+            if len(self._places) >= _MOST_CACHED:
+                self._places.clear()
+            self._places[client] = place
         return place
 
     def sweep(self) -> list[Grant]:

@@ -8,19 +8,16 @@ still be catching up then. A part that fails by a bug is logged and started agai
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 from . import __version__
-from .answers import make_dialogues as make_answers
 from .authorizer import Authorizer
 from .config import Config
-from .config.answers import AnswerSettings
 from .config.listen import Listen
-from .config.sources import DracSettings, ListeningSettings, ServingSettings
+from .config.sources import ListeningSettings
 from .control import (
     Check,
     ControlServer,
@@ -36,18 +33,15 @@ from .core.clock import Clock, SystemClock
 from .core.errors import ConfigError, MapError, StoreError
 from .core.policy import Policy
 from .keeper import Keeper
+from .listeners import Listeners
 from .maps import make_lease, make_map
-from .net.datagram import DatagramServer
 from .net.interfaces import own_addresses
 from .net.listen import open_listener
 from .net.sdnotify import notify, watchdog_seconds
-from .net.service import Admission, Door, Limits, Service
-from .net.stream import StreamServer
-from .net.tls import server_tls
 from .office import Office, Row, stamp
 from .permits import PermitLog
 from .publisher import Publisher
-from .sources import make_application, make_dialogues, make_source
+from .sources import make_source
 from .sources.intake import Intake, Lent
 from .stores.sqlite import SqliteStore
 
@@ -72,8 +66,6 @@ class Daemon:
         self._config = config
         self._authorizer = make_authorizer(config)
         self._intakes: list[Intake] = []
-        self._answers: list[Service] = []
-        self._servers: list[StreamServer] = []
         self._publishers: list[Publisher] = []
         self._started = self._authorizer.clock.wall()
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,9 +81,13 @@ class Daemon:
             self._keeper = Keeper(authorizer, store, config.store.history / 86_400)
             exits.push_async_callback(self._keeper.close)
             await self._start_maps(exits)
-            await self._start_answers(exits)
+            self._listeners = Listeners(authorizer, exits, self._spawn)
+            for number, answer in enumerate(config.answer):
+                await self._listeners.answer(
+                    answer, f"answer[{number}]", with_sender=config.policy.match_sender
+                )
             await self._start_control(exits, store)
-            await self._start_sources(exits, positions)
+            await self._start_sources(positions)
             exits.push_async_callback(self._cancel)
             self._spawn("store", self._keeper.run)
             self._spawn("clockwork", self._tick)
@@ -122,43 +118,15 @@ class Daemon:
         except MapError as error:
             log.error("%s; grants may still stand in it", error)
 
-    async def _start_answers(self, exits: AsyncExitStack) -> None:
-        for number, settings in enumerate(self._config.answer):
-            service = Service(
-                settings.listen,
-                make_answers(settings, with_sender=self._config.policy.match_sender),
-                self._authorizer,
-                _limits(settings, settings.patience),
-                Admission(ask=settings.may_ask()),
-            )
-            self._answers.append(service)
-            await self._listen(exits, service, settings.socket(), settings, f"answer[{number}]")
-
-    async def _listen(
-        self,
-        exits: AsyncExitStack,
-        service: Service,
-        listen: Listen,
-        settings: AnswerSettings | ListeningSettings,
-        where: str,
-    ) -> None:
-        sock = _listener(listen, settings.group, settings.mode, f"{where}.listen")
-        secured = settings.secured() if isinstance(settings, ListeningSettings) else None
-        if listen.datagram:
-            receiver = DatagramServer(service)
-            await receiver.start(sock)
-            exits.push_async_callback(receiver.close)
-        else:
-            server = StreamServer(service)
-            tls = None if secured is None else server_tls(secured, f"{where}.tls")
-            await server.start(sock, tls)
-            exits.push_async_callback(server.close)
-            self._servers.append(server)
-
     async def _start_control(self, exits: AsyncExitStack, store: SqliteStore) -> None:
         control = self._config.control
         server = ControlServer(self._obey)
-        sock = _listener(Listen("unix", control.path), control.group, control.mode, "control.path")
+        try:
+            sock = open_listener(
+                Listen("unix", control.path), group=control.group, mode=control.mode
+            )
+        except ConfigError as error:
+            raise ConfigError(str(error), "control.path") from error
         await server.start(sock)
         exits.push_async_callback(server.close)
         # History is read over a connection of its own, beside the thread that commits.
@@ -166,7 +134,7 @@ class Daemon:
         exits.callback(reader.close)
         self._office = Office(self._authorizer, reader)
 
-    async def _start_sources(self, exits: AsyncExitStack, positions: dict[str, str]) -> None:
+    async def _start_sources(self, positions: dict[str, str]) -> None:
         authorizer, keeper = self._authorizer, self._keeper
         lent = Lent(
             authorizer.clock,
@@ -180,49 +148,11 @@ class Daemon:
             title = settings.title
             intake = Intake(title, authorizer.policy.rules_of(title).window, lent)
             self._intakes.append(intake)
-            if isinstance(settings, ServingSettings):
-                await self._start_serving(exits, settings, intake, f"source[{number}]")
-            elif isinstance(settings, ListeningSettings):
-                await self._start_listening(exits, settings, intake, f"source[{number}]")
+            if isinstance(settings, ListeningSettings):
+                await self._listeners.source(settings, intake, f"source[{number}]")
             else:
                 source = make_source(settings, intake)
                 self._spawn(title, partial(source.run, positions.get(title)))
-
-    async def _start_listening(
-        self, exits: AsyncExitStack, settings: ListeningSettings, intake: Intake, where: str
-    ) -> None:
-        intake.health.caught_up = True
-        service = Service(
-            settings.title,
-            make_dialogues(settings, intake),
-            self._authorizer,
-            _limits(settings),
-            Admission(ask=settings.may_ask(), tell=settings.may_tell()),
-            intake,
-        )
-        for listen in settings.sockets():
-            await self._listen(exits, service, listen, settings, where)
-        if isinstance(settings, DracSettings) and settings.portmapper:
-            from .net.portmapper import Portmapper
-            from .sources.drac import PROGRAM, VERSIONS
-
-            portmapper = Portmapper(PROGRAM, VERSIONS, settings.sockets(), intake.health)
-            self._spawn(f"{settings.title} at rpcbind", portmapper.run)
-
-    async def _start_serving(
-        self, exits: AsyncExitStack, settings: ServingSettings, intake: Intake, where: str
-    ) -> None:
-        from .net.http import HttpServer  # of the extra `web`
-
-        intake.health.caught_up = True
-        admission = Admission(tell=settings.may_tell())
-        door = Door(settings.title, _limits(settings), admission, intake)
-        tls = None if settings.tls is None else server_tls(settings.tls, f"{where}.tls")
-        server = HttpServer(door, make_application(settings, intake), tls)
-        exits.push_async_callback(server.close)
-        for listen in settings.sockets():
-            sock = _listener(listen, settings.group, settings.mode, f"{where}.listen")
-            await server.start(sock)
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_supervise(name, run), name=name))
@@ -277,14 +207,7 @@ class Daemon:
             "grants": authorizer.table.count,
             "counts": {name: getattr(counts, name) for name in counts.__slots__},
             "sources": [_source_row(intake) for intake in self._intakes],
-            "answers": [
-                {
-                    "listen": a.name,
-                    "connections": sum(len(s.connections) for s in self._servers if s.service is a),
-                    "refused": a.refused,
-                }
-                for a in self._answers
-            ],
+            "answers": self._listeners.rows(),
             "maps": [
                 {"path": p.title, "published": p.published, "trouble": p.trouble}
                 for p in self._publishers
@@ -301,8 +224,7 @@ class Daemon:
             await asyncio.sleep(_TICK)
             now = loop.time()
             self._authorizer.sweep()
-            for server in self._servers:
-                server.sweep()
+            self._listeners.sweep()
             await self._permits.write()
             if now - kept >= _PERMITS_KEPT:
                 kept = now
@@ -321,20 +243,6 @@ def _source_row(intake: Intake) -> Row:
     row |= {name: getattr(health, name) for name in health.__slots__}
     row["last_login"] = None if health.last_login is None else stamp(health.last_login)
     return row
-
-
-def _limits(settings: AnswerSettings | ListeningSettings, patience: float = 0.0) -> Limits:
-    return Limits(
-        settings.max_connections, settings.idle_timeout, settings.request_timeout, patience
-    )
-
-
-def _listener(listen: Listen, group: str | None, mode: str, where: str) -> socket.socket:
-    """The socket that the configuration names at `where`."""
-    try:
-        return open_listener(listen, group=group, mode=mode)
-    except ConfigError as error:
-        raise ConfigError(str(error), where) from error
 
 
 async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
