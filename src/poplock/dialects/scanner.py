@@ -16,15 +16,18 @@ from itertools import chain
 
 from ..core.events import Event
 from .line import STAMP, Form, Read, Stamps
-from .model import Dialect, Head, Rule
+from .model import Body, Dialect, Head, Rule
 from .pending import Pending
 from .shape import Reach, first_bytes
 
 _TAG = rb"(?P<tag>)"
 _NAME = re.compile(rb"\(\?P<\w+>")
+_NOT_BSD = rb"(?![A-Z].{14} )"  # a line with RFC 3164's stamp can't begin in an unusual way
 _MOST_REMEMBERED = 1024  # combinations of tag and words; there are a few dozen
 
 Known = tuple[Rule, str]  # a rule and its dialect's name
+_Likely = tuple[Known | None, list[Known]]
+"""The one rule whose words they are and nobody else's, or all that they may belong to."""
 
 
 class _Begin:
@@ -34,25 +37,23 @@ class _Begin:
         self.places = places  # groups: stamp, host, tag, pid, procid, words
         self.stamps = Stamps(read)
         self._rules = rules
-        self._likely: dict[tuple[bytes, bytes], list[tuple[Rule, str, bool]]] = {}
+        self.known: dict[tuple[bytes, bytes], _Likely] = {}
 
-    def likely(self, tag: bytes, words: bytes) -> list[tuple[Rule, str, bool]]:
-        """The rules that may read what goes on like this, and whether the words are just theirs.
-
-        `tag` is b"" in forms without one.
-        """
-        try:
-            return self._likely[tag, words]
-        except KeyError:
-            pass
-        if len(self._likely) >= _MOST_REMEMBERED:
-            self._likely.clear()
-        found = self._likely[tag, words] = [
-            (rule, dialect, how)
-            for rule, dialect in self._rules
-            if not tag or tag in rule.tags
-            if (how := _how(rule, words)) is not None
-        ]
+    def find(self, tag: bytes, words: bytes) -> "_Likely":
+        """The rules that may read what goes on like this; `tag` is b"" in forms without one."""
+        if len(self.known) >= _MOST_REMEMBERED:
+            self.known.clear()
+        several, exact = [], False
+        for rule, dialect in self._rules:
+            if not tag or tag in rule.tags:
+                how = _how(rule, words)
+                if how is not None:
+                    several.append((rule, dialect))
+                    exact = how
+        found = self.known[tag, words] = (
+            several[0] if len(several) == 1 and exact else None,
+            several,
+        )
         return found
 
 
@@ -61,7 +62,8 @@ class Scanner:
 
     def __init__(self, dialects: Iterable[Dialect]) -> None:
         self._begins: dict[int, _Begin] = {}  # by the group of their words, the last of a match
-        line = self._compose(dialects)
+        self.line = line = self._compose(dialects)
+        """The pattern of a line's beginning that could tell something."""
         self._first = re.compile(line).match
         self._others = re.compile(rb"\n" + line).finditer
         self.pending = Pending()
@@ -83,8 +85,8 @@ class Scanner:
         count = 1  # groups so far: that stamp
         for begin in sorted(begins, key=lambda begin: begin not in usual):
             form, rules = begins[begin]
-            tags = sorted({re.escape(tag) for rule, _ in rules for tag in rule.tags})
-            text = begin.removeprefix(STAMP).replace(_TAG, rb"(?P<tag>" + b"|".join(tags) + rb")")
+            tags = _one_of({tag for rule, _ in rules for tag in rule.tags})
+            text = begin.removeprefix(STAMP).replace(_TAG, rb"(?P<tag>" + tags + rb")")
             groups = re.compile(text)
             places = {name: count + n for name, n in groups.groupindex.items()}
             words = b"|".join(dict.fromkeys(rule.words for rule, _ in rules))
@@ -99,11 +101,10 @@ class Scanner:
                 form.read,
                 rules,
             )
-        if shared:
-            others.insert(0, _NAME.sub(b"(", STAMP) + _any(shared))
-        else:
-            others.insert(0, rb"(?!)()")
-        return _any(others)
+        usual_lines = _NAME.sub(b"(", STAMP) + _any(shared) if shared else rb"(?!)()"
+        if not others:
+            return usual_lines
+        return rb"(?:" + usual_lines + rb"|" + _NOT_BSD + _any(others) + rb")"
 
     def feed(self, block: bytes, now: float, *, live: bool = True) -> list[Event]:
         """The events in whole lines. `now` by the wall clock, for stamps without a year."""
@@ -121,27 +122,18 @@ class Scanner:
         first = self._first(block)
         for found in chain((first,) if first else (), self._others(block)):
             begin = self._begins[found.lastindex or 0]
-            stamp, host, tag, pid, procid, first_words = found.group(*begin.places)
-            reading, sure = None, False
-            for rule, dialect, exact in begin.likely(tag, first_words):
-                words, end = first_words, found.end()
-                if not exact:
-                    begun = rule.beginning.match(block, end - len(words))
-                    if begun is None:
-                        continue
-                    words, end = begun[0], begun.end()
-                body = rule.pattern.match(block, end)
-                if body is None:
-                    sure = sure or rule.sure
-                elif reading is None:
-                    reading = rule, dialect, body, words
-                else:  # two readings are none
-                    reading, sure = None, True
-                    break
+            stamp, host, tag, pid, procid, words = found.group(*begin.places)
+            alone, several = begin.known.get((tag, words)) or begin.find(tag, words)
+            if alone is not None:
+                rule, dialect = alone
+                body, sure = rule.pattern.match(block, found.end()), rule.sure
+            elif not several:
+                continue
+            else:
+                start = found.end() - len(words)
+                rule, dialect, words, body, sure = _choose(several, block, start)
             event = None
-            if reading is not None:
-                rule, dialect, body, words = reading
-                sure = rule.sure and rule.name != "half"
+            if body is not None:
                 time = begin.stamps.read(stamp, now, live)
                 if time is not None:
                     head = Head(time, host, tag, pid or procid or b"", words, self.pending)
@@ -149,6 +141,7 @@ class Scanner:
                         event = rule.build(head, body)
                     except ValueError:  # no address, or not UTF-8
                         event = None
+                sure = sure and rule.name != "half"
             if event is not None:
                 event.dialect = dialect
                 yield found.start() + (found is not first), event
@@ -156,6 +149,37 @@ class Scanner:
                 self.skipped += 1
                 if missed is not None:
                     missed(found.start() + (found is not first))
+
+
+def _choose(
+    several: list[Known], block: bytes, start: int
+) -> tuple[Rule, str, bytes, Body | None, bool]:
+    """The one rule that reads the line, its words and body; the body is None where none does,
+    or more than one. Last, whether the line should have been read."""
+    readings, sure = [], False
+    for rule, dialect in several:
+        begun = rule.beginning.match(block, start)
+        if begun is None:
+            continue
+        body = rule.pattern.match(block, begun.end())
+        if body is not None:
+            readings.append((rule, dialect, begun[0], body, rule.sure))
+        sure = sure or rule.sure
+    if len(readings) == 1:
+        return readings[0]
+    return *several[0], b"", None, sure or len(readings) > 1
+
+
+def _one_of(words: Iterable[bytes]) -> bytes:
+    """A pattern of these words as a tree of their letters: most lines fail at the first."""
+    begins: dict[bytes, set[bytes]] = {}
+    for word in words:
+        begins.setdefault(word[:1], set()).add(word[1:])
+    may_end = begins.pop(b"", None) is not None
+    ways = [re.escape(letter) + _one_of(rest) for letter, rest in sorted(begins.items())]
+    if may_end:
+        return rb"(?:" + b"|".join(ways) + rb")?" if ways else b""
+    return _any(ways)
 
 
 def _any(patterns: list[bytes]) -> bytes:
