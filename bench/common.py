@@ -183,15 +183,24 @@ def place(*, dialects: Sequence[str] = ("dovecot",), more: str = "") -> Iterator
 
 
 @contextmanager
-def daemon(here: Place) -> Iterator[int]:
-    """`poplock run`, once it answers; gives its process id."""
+def daemon(here: Place, within: Sequence[str] = ()) -> Iterator[int]:
+    """`poplock run`, once it answers; gives its process id. `within`: stands before the command."""
     command = [sys.executable, "-m", "poplock", "run", "--config", here.folder / "poplock.toml"]
-    with running(command, SERVER_CPU, here.folder / "stderr") as pid:
+    with running([*within, *command], SERVER_CPU, here.folder / "stderr") as pid:
         try:
-            wait_for(lambda: listens(here.port) and here.control.exists(), "poplock run")
+            wait_for(lambda: _runs(here), "poplock run")
         except TimeoutError as error:
             raise RuntimeError(f"{error}\n{here.errors()}") from None
         yield pid
+
+
+def _runs(here: Place) -> bool:
+    """Whether the daemon has its sockets; the control socket is the last."""
+    try:
+        here.status()
+    except NobodyThereError:
+        return False
+    return True
 
 
 def address(number: int) -> str:
@@ -242,10 +251,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def load(port: int, connections: int, seconds: float, grants: int, form: Form) -> Row:
-    """One run of c/load.c."""
+def load(
+    port: int,
+    connections: int,
+    seconds: float,
+    grants: int,
+    form: Form,
+    within: Sequence[str] = (),
+) -> Row:
+    """One run of c/load.c. `within`: stands before the command."""
     numbers = [str(port), str(connections), str(seconds), str(grants)]
-    command = [compiled("load"), *numbers, *form.load_arguments()]
+    command = [*within, compiled("load"), *numbers, *form.load_arguments()]
     done = subprocess.run(
         command, check=True, capture_output=True, timeout=PATIENCE, preexec_fn=pin(CLIENT_CPU)
     )

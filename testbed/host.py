@@ -150,9 +150,23 @@ class Host:
         """The root's files as a process outside sees them."""
         return Path(f"/proc/{self._pid}/root{self.root}")
 
+    @property
+    def joining(self) -> list[str]:
+        """What stands before a program of this machine so that it has the root's network."""
+        return ["nsenter", "-t", str(self._pid), "-n"]
+
+    def processes(self) -> list[int]:
+        """Every process in the root, by its number on this machine."""
+        ours, found = os.readlink(f"/proc/{self._pid}/ns/pid"), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if os.readlink(folder / "ns/pid") == ours:
+                    found.append(int(folder.name))
+        return found
+
     def popen(self, argv: Sequence[str], *, inside: bool = True, **more: Any) -> Any:
         """Start a program in the root, or with `inside=False` in its network only."""
-        enter = ["nsenter", "-t", str(self._pid), "-n"]
+        enter = self.joining
         if inside:
             enter += ["-m", "-p", "chroot", str(self.root)]
             more.setdefault("env", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
