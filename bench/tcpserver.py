@@ -14,16 +14,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from poplock.config.maps import DirectorySettings
+from poplock.config.maps import CdbSettings, DirectorySettings
 from poplock.core.addresses import Network
 from poplock.core.clock import SystemClock
 from poplock.core.grants import Grant
-from poplock.maps.directory import DirectoryMap
+from poplock.core.table import GrantTable
 
-from .cdb import GRANTS, grants_cdb
 from .common import SERVER_CPU, Row, compiled, free_port, listens, row, running, wait_for
+from .maps import granted, published
 
 CHECK = Path(__file__).parent.parent / "programs" / "poplock-check"
+GRANTS = 100_000  # in the cdb
 FILES = 5000  # grants in the folder that poplock-check reads
 
 
@@ -31,20 +32,18 @@ def run(quick: bool = False) -> list[Row]:
     rounds, connections = (3, 100) if quick else (15, 500)
     with tempfile.TemporaryDirectory(prefix="poplock-bench-") as name, ExitStack() as exits:
         folder, smtpd = Path(name), compiled("smtpd")
-        map_, table = grants_cdb(folder / "smtp.cdb", GRANTS)
+        map_ = published(CdbSettings(path=str(folder / "smtp.cdb")), granted(GRANTS))
         now = SystemClock().now()
         own = Grant(Network("127.0.0.1/32"), "ann", "log", None, now, now, now + 3600)
         map_.update([(own.network, own)])
         map_.publish()
-        table = type(table)()
+        table = GrantTable()
         for number in range(FILES - 1):
             network = Network(f"20.1.{number >> 8}.{number & 255}/32")
             table.give(Grant(network, "ann", "log", None, now, now, now + 3600))
         table.give(own)
-        files = DirectoryMap(DirectorySettings(path=str(folder / "grants")), SystemClock())
-        files.replace_all(table)
-        files.publish()
         grants = folder / "grants"
+        published(DirectorySettings(path=str(grants)), table)
         ways = {
             "bare": _tcpserver(smtpd),
             "cdb": _tcpserver(smtpd, rules=folder / "smtp.cdb"),

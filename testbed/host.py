@@ -157,10 +157,10 @@ class Host:
 
     def processes(self) -> list[int]:
         """Every process in the root, by its number on this machine."""
-        ours, found = os.readlink(f"/proc/{self._pid}/ns/pid"), []
+        ours, found = Path(f"/proc/{self._pid}/ns/pid").readlink(), []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if os.readlink(folder / "ns/pid") == ours:
+                if (folder / "ns/pid").readlink() == ours:
                     found.append(int(folder.name))
         return found
 
