@@ -1,8 +1,9 @@
 """How near does each answer protocol come to a minimal C server that speaks the same bytes?
 
 As the bench `policy`, whose code this is: the real `poplock run` with 5,000 grants and all answers
-configured, against c/epoll.c, under c/load.c, in turns. The line protocol has a connection for each
-request, on both sides. DNS over UDP has a socket for each of the "connections".
+configured, against c/epoll.c, under c/load.c, in turns. The line protocol, as Exim's readsocket
+speaks it, has a connection for each request on both sides: its requests a second are connections.
+Over UDP there is a socket for each of the "connections".
 """
 
 from contextlib import ExitStack
@@ -27,7 +28,7 @@ def run(quick: bool = False) -> list[Row]:
             for name, form in FORMS.items():
                 command = [compiled("epoll"), peers[name], GRANTS, *form.server_arguments()]
                 pids[name] = exits.enter_context(running(command, common.SERVER_CPU))
-                if form.request != "udp":
+                if not form.udp:
                     port = peers[name]
                     common.wait_for(lambda port=port: common.listens(port), "the peer")
             for name, form in FORMS.items():

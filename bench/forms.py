@@ -1,6 +1,6 @@
 """What a request and a reply of each answer look like, for c/load.c and c/epoll.c."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _POLICY = """\
 request=smtpd_access_policy
@@ -42,28 +42,42 @@ mail_version=3.7.11
 class Form:
     """One protocol. In `request`, `{ip}` is the client, `{ip+8}` its length plus 8."""
 
-    request: str  # or "dns", "udp": DNS over TCP, over UDP
+    request: str  # or "dns"
     yes: str = ""
     no: str = ""
     label: str = ""  # stands before the client in a request
     stop: str = ""  # stands behind it
     end: str = ""  # of a request
     closes: bool = False  # one request a connection
+    verdict: bool = False  # of a reply, the first byte counts
+    udp: bool = False
 
     def load_arguments(self) -> list[str]:
         """For c/load.c."""
-        close = ["close"] if self.closes else []
-        return [self.request, self.yes, self.no, *close] if self.yes else [self.request]
+        parts = [self.request, self.yes, self.no] if self.yes else [self.request]
+        return [*parts, *self._said(close=self.closes, verdict=self.verdict, udp=self.udp)]
 
     def server_arguments(self) -> list[str]:
         """For c/epoll.c."""
-        close = ["close"] if self.closes else []
-        parts = [self.label, self.stop, self.end, self.yes, self.no, *close]
-        return parts if self.yes else [self.request]
+        parts = [self.label, self.stop, self.end, self.yes, self.no] if self.yes else [self.request]
+        return [*parts, *self._said(close=self.closes, udp=self.udp)]
+
+    @staticmethod
+    def _said(**options: bool) -> list[str]:
+        return [name for name, said in options.items() if said]
 
 
 POLICY = Form(
     _POLICY, "action=OK\n\n", "action=DUNNO\n\n", "\nclient_address=", stop="\n", end="\n\n"
+)
+_WHOSON = Form(
+    "QUERY {ip}\r\n\r\n",
+    "+user@example.org\r\n\r\n",
+    "-Not Logged in\r\n\r\n",
+    label="QUERY ",
+    stop="\r",
+    end="\r\n\r\n",
+    verdict=True,  # the user's name differs
 )
 FORMS = {
     "socketmap": Form(
@@ -73,6 +87,8 @@ FORMS = {
         *("get {ip}\n", "200 OK\n", "500 no%20grant\n"), label="get ", stop="\n", end="\n"
     ),
     "line": Form("check {ip}\n", "yes", "no", label="check ", stop="\n", end="\n", closes=True),
+    "whoson over TCP": _WHOSON,
+    "whoson over UDP": replace(_WHOSON, udp=True),
     "dns over TCP": Form("dns"),
-    "dns over UDP": Form("udp"),
+    "dns over UDP": Form("dns", udp=True),
 }

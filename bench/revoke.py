@@ -2,11 +2,11 @@
 
 The routes of the matrix, one by one: a real MTA, one poplock. Each round gives a right by hand,
 waits until the MTA accepts a foreign recipient, revokes, and offers a recipient again and again, a
-new session for each, until it is refused. Two times end with that refusal, which has a session of the
-MTA in it: from the order, and from its return (`poplock revoke` ends then). What dominates stands
-beside them: how long a session takes that is refused, whatever poplock does, and in how many rounds
-the MTA accepted even one recipient after the return. `patience` is 0: else everybody without a
-grant waits for a login on purpose before he is refused, and that would be the figure. Needs root.
+new session for each, until it is refused. Two times end with that refusal, which has a session of
+the MTA in it: from the order, and from its return (`poplock revoke` ends then). What dominates
+stands beside them: how long a session takes that is refused, whatever poplock does, and in how many
+rounds the MTA accepted even one recipient after the return. `patience` is 0: else everybody without
+a grant waits for a login on purpose before he is refused, and that would be the figure. Needs root.
 """
 
 import statistics

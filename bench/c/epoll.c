@@ -4,11 +4,11 @@
  * it up in a hash set of text, answers. No checks, no time-outs, no log: less than a real service
  * must do, so a ratio against it flatters nobody.
  *
- * Usage: epoll PORT GRANTS LABEL STOP END YES NO [close]
- *        epoll PORT GRANTS dns | udp
+ * Usage: epoll PORT GRANTS LABEL STOP END YES NO [close | udp]
+ *        epoll PORT GRANTS dns [udp]
  * The client stands between LABEL and STOP; a request is whole with END; YES and NO are the replies;
- * `close` ends the connection after one. Or DNS, over TCP or UDP, where the client are the labels
- * before the zone and the reply is the request with an answer behind it.
+ * `close` ends the connection after one. Or DNS, where the client are the labels before the zone and
+ * the reply is the request with an answer behind it. `udp`: datagrams, one request in each.
  * Grants are 20.a.b.c for a.b.c from 0 to GRANTS - 1.
  */
 #define _GNU_SOURCE
@@ -148,8 +148,13 @@ static void serve_datagrams(int fd)
         struct sockaddr_in from;
         socklen_t size = sizeof from;
         ssize_t n = recvfrom(fd, message, sizeof message - 64, 0, (struct sockaddr *)&from, &size);
-        if (n > 12)
-            sendto(fd, message, resolve(message, (size_t)n), 0, (struct sockaddr *)&from, size);
+        const char *reply = (char *)message;
+        if (n <= 12)
+            continue;
+        if (!dns)
+            reply = answer(reply, (size_t)n);
+        size_t length = dns ? resolve(message, (size_t)n) : strlen(reply);
+        sendto(fd, reply, length, 0, (struct sockaddr *)&from, size);
     }
 }
 
@@ -157,13 +162,13 @@ int main(int argc, char **argv)
 {
     if (argc < 4)
         return 2;
-    udp = !strcmp(argv[3], "udp");
-    dns = udp || !strcmp(argv[3], "dns");
+    udp = !strcmp(argv[argc - 1], "udp");
+    dns = !strcmp(argv[3], "dns");
     if (!dns) {
         if (argc < 8)
             return 2;
         label = argv[3], stop = argv[4], end = argv[5], yes = argv[6], no = argv[7];
-        closes = argc > 8;
+        closes = !strcmp(argv[argc - 1], "close");
     }
     fill((unsigned)atoi(argv[2]));
     int one = 1, kind = udp ? SOCK_DGRAM : SOCK_STREAM | SOCK_NONBLOCK;

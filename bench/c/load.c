@@ -6,10 +6,12 @@
  * starts, so that the generator costs little; it reports its own CPU time so that the reader can
  * see that it wasn't the limit.
  *
- * Usage: load PORT CONNECTIONS SECONDS GRANTS REQUEST YES NO [close]
- *        load PORT CONNECTIONS SECONDS GRANTS dns | udp
+ * Usage: load PORT CONNECTIONS SECONDS GRANTS REQUEST YES NO [close | verdict] [udp]
+ *        load PORT CONNECTIONS SECONDS GRANTS dns [udp]
  * In REQUEST, {ip} is the client and {ip+8} the length of its text plus 8. `close`: a connection for
- * each request, which the server ends. Or DNS, for addresses in the zone relay.example.
+ * each request, which the server ends. `verdict`: the first byte of a reply counts, and it is whole
+ * with CRLF CRLF. Or DNS, for addresses in the zone relay.example. `udp`: datagrams; one that gets no
+ * reply within a second ends the run, since nothing is lost on loopback.
  * Prints one JSON object. SIGTERM ends it early; the figures are then those up to there.
  */
 #define _GNU_SOURCE
@@ -56,7 +58,7 @@ static uint64_t nanoseconds(clockid_t clock)
 }
 
 static const char *form, *yes, *no;
-static int closes, dns, udp;
+static int closes, verdict, dns, udp;
 
 static unsigned compose_dns(unsigned char *message, unsigned number, unsigned a, unsigned client)
 {
@@ -164,6 +166,11 @@ static int heard(struct smtpd *s)
             wrong("of DNS", 6);
         return 1;
     }
+    if (verdict) {
+        if (s->reply[0] != right[0])
+            wrong(s->reply, s->filled);
+        return s->filled >= 4 && !memcmp(s->reply + s->filled - 4, "\r\n\r\n", 4);
+    }
     if (s->filled > strlen(right) || memcmp(s->reply, right, s->filled))
         wrong(s->reply, s->filled);
     return s->filled == strlen(right) && !closes;
@@ -179,13 +186,14 @@ int main(int argc, char **argv)
 {
     if (argc < 6)
         return 2;
-    udp = !strcmp(argv[5], "udp");
-    dns = udp || !strcmp(argv[5], "dns");
+    udp = !strcmp(argv[argc - 1], "udp");
+    dns = !strcmp(argv[5], "dns");
     if (!dns) {
         if (argc < 8)
             return 2;
         form = argv[5], yes = argv[6], no = argv[7];
-        closes = argc > 8;
+        closes = argc > 8 && !strcmp(argv[8], "close");
+        verdict = argc > 8 && !strcmp(argv[8], "verdict");
     }
     int count = atoi(argv[2]);
     double seconds = atof(argv[3]);
@@ -228,6 +236,10 @@ int main(int argc, char **argv)
             } else {
                 ask(s);
             }
+        }
+        if (!ready && udp) {
+            fprintf(stderr, "load: a datagram got no reply within a second\n");
+            exit(1);
         }
         if (!ready)
             now = nanoseconds(CLOCK_MONOTONIC);
