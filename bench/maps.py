@@ -1,10 +1,11 @@
 """What does publishing cost, with 1,000, 10,000 and 100,000 grants, for each map?
 
-One change: in turns a grant more, a grant less; the map takes it and publishes. Full: the map takes
-over all grants and writes everything. The part in the event loop, in which nobody is answered, is
-told apart; the rest is another thread's. Peers make the same file from a text with the same change:
-tcprules, and of the testbed's roots postmap (`-i` and `-d` for one change, where the format can)
-and makemap, by the processes' own time. All files are on one file system; ours are synced.
+One change: in turns a grant more, a grant less; the map takes it and publishes. Full: an empty map,
+as at the daemon's start, takes over all grants and writes everything. The part in the event loop, in
+which nobody is answered, is told apart; the rest is another thread's. Peers make the same file from
+a text with the same change: tcprules, and of the testbed's roots postmap (`-i` and `-d` for one
+change, where the format can) and makemap, by the processes' own time. All files are on one file
+system; ours are synced.
 
 Before that, all look-ups in a cdb of ours are compared with those in tcprules'. Needs root.
 """
@@ -13,6 +14,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -117,6 +119,7 @@ def run(quick: bool = False) -> list[Row]:
         for count in SIZES[:1] if quick else SIZES:
             table = granted(count)
             for kind in _kinds(postfix, sendmail):
+                print(f"  {kind.name}, {count:,} grants", file=sys.stderr, flush=True)
                 rows += _measure(kind, table, count, quick)
     return rows
 
@@ -193,6 +196,7 @@ def _measure(kind: Kind, table: GrantTable, count: int, quick: bool) -> list[Row
 
 
 def _full(map_: Map, table: GrantTable) -> Times:
+    map_.clear()
     start = time.perf_counter()
     map_.replace_all(table)
     middle = time.perf_counter()
