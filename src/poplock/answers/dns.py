@@ -23,6 +23,7 @@ over UDP nobody proves who asks, and a stranger gets no reply, so that none is s
 
 import struct
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.answers import NoOpinion, Outcome, Permit, Query
@@ -70,6 +71,7 @@ class DnsDialogue(Dialogue):
 
     def __init__(self, zone: tuple[bytes, ...], *, datagram: bool) -> None:
         self._zone = zone
+        self._zone_size = sum(1 + len(label) for label in zone) + 1  # in a message
         self._datagram = datagram
         self._buffer = b""
         self._owed: deque[tuple[_Question, list[bytes]]] = deque()
@@ -121,7 +123,7 @@ class DnsDialogue(Dialogue):
         try:
             if questions != 1 or answers or authorities:
                 raise WireError("not one question")
-            labels, places, end = _name(message, _HEADER.size)
+            labels, end = _name(message.lower(), _HEADER.size)  # lengths are below the letters
             qtype, qclass = _TYPES.unpack_from(message, end)
             text = message[_HEADER.size : end + _TYPES.size]
             edns = _edns(message, end + _TYPES.size, additional)
@@ -129,8 +131,7 @@ class DnsDialogue(Dialogue):
             self._say(failed, _FORMERR)
             return []
         inside = len(labels) - len(self._zone)
-        zone_at = places[inside] if inside >= 0 else 0
-        question = _Question(ident, flags, text, qtype, zone_at, edns is not None)
+        question = _Question(ident, flags, text, qtype, end - self._zone_size, edns is not None)
         if edns:
             self._say(question, _BADVERS)
         elif inside < 0 or labels[inside:] != self._zone or qclass not in (_IN, _ANY):
@@ -141,7 +142,7 @@ class DnsDialogue(Dialogue):
             self._owed.append((question, []))
             return [Query(client)]
         elif not inside and qtype in (_SOA, _ANY):
-            self._say(question, _NOERROR, self._soa(question))
+            self._say(question, _NOERROR, _soa(question.zone_at))
         else:
             self._say(question, _NOERROR)
         return []
@@ -157,7 +158,7 @@ class DnsDialogue(Dialogue):
     def _encode(self, question: _Question, code: int, *records: bytes) -> bytes:
         """One reply; the SOA stands in it where there is no record, so that nobody caches that."""
         denied = not records and code in (_NOERROR, _NXDOMAIN)
-        authority = self._soa(question) if denied else b""
+        authority = _soa(question.zone_at) if denied else b""
         opt = (_OUR_OPT_BADVERS if code == _BADVERS else _OUR_OPT) if question.edns else b""
         header = _HEADER.pack(
             question.ident,
@@ -170,10 +171,13 @@ class DnsDialogue(Dialogue):
         message = b"".join((header, question.text, *records, authority, opt))
         return message if self._datagram else len(message).to_bytes(2) + message
 
-    def _soa(self, question: _Question) -> bytes:
-        zone = (_POINTER | question.zone_at).to_bytes(2)
-        data = zone + b"\x0ahostmaster" + zone + struct.pack("!5I", 1, 3600, 600, 86400, 0)
-        return zone + _RECORD.pack(_SOA, _IN, 0, len(data)) + data
+
+@lru_cache(256)  # names are no longer
+def _soa(zone_at: int) -> bytes:
+    """The SOA of the zone whose name begins there in the message."""
+    zone = (_POINTER | zone_at).to_bytes(2)
+    data = zone + b"\x0ahostmaster" + zone + struct.pack("!5I", 1, 3600, 600, 86400, 0)
+    return zone + _RECORD.pack(_SOA, _IN, 0, len(data)) + data
 
 
 def _records(qtype: int, user: str) -> list[bytes]:
@@ -185,24 +189,22 @@ def _records(qtype: int, user: str) -> list[bytes]:
     return records
 
 
-def _name(message: bytes, at: int) -> tuple[tuple[bytes, ...], list[int], int]:
-    """Labels in lower case, where each begins, and what follows the name. No compression."""
-    labels, places, start = [], [], at
+def _name(message: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    """Labels, and where the name ends. No compression."""
+    labels, start = [], at
     while length := message[at]:
-        places.append(at)
         at += 1 + length
         if length > 63 or at - start > 254:
             raise WireError("a name that is too long, or a pointer where none can stand")
-        labels.append(message[at - length : at].lower())
-    places.append(at)
-    return tuple(labels), places, at + 1
+        labels.append(message[at - length : at])
+    return tuple(labels), at + 1
 
 
 def _edns(message: bytes, at: int, additional: int) -> int | None:
     """The version of EDNS that the additional records speak of; None: none does."""
     version = None
     for _ in range(additional):
-        _, _, at = _name(message, at)
+        _, at = _name(message, at)
         rtype, _, ttl, length = _RECORD.unpack_from(message, at)
         at += _RECORD.size + length
         if rtype == _OPT:
@@ -218,9 +220,9 @@ def _client(labels: tuple[bytes, ...]) -> str | None:
     """The address that stands in reverse; "": only a part of one; None: no address."""
     count = len(labels)
     if count <= 4:
-        octets = [_OCTETS[label] for label in labels if label in _OCTETS]
-        if len(octets) == count:
-            return ".".join(reversed(octets)) if count == 4 else ""
+        octets = [_OCTETS.get(label, "") for label in reversed(labels)]
+        if "" not in octets:
+            return ".".join(octets) if count == 4 else ""
     if count > 32 or not _NIBBLES.issuperset(labels):
         return None
     if count < 32:

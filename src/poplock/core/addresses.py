@@ -83,11 +83,12 @@ class NetworkSet:
         self.networks = networks
         self._edges = {version: _edges(networks, version) for version in (4, 6)}
 
+    def __contains__(self, ip: IPAddress) -> bool:
+        return bisect_right(self._edges[ip.version], int(ip)) % 2 == 1
+
     def find(self, ip: IPAddress) -> IPNetwork | None:
         """The first network that holds `ip`."""
-        if not bisect_right(self._edges[ip.version], int(ip)) % 2:
-            return None
-        return next(n for n in self.networks if ip in n)
+        return next(n for n in self.networks if ip in n) if ip in self else None
 
 
 def _edges(networks: tuple[IPNetwork, ...], version: int) -> list[int]:

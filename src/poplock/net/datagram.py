@@ -8,17 +8,27 @@ stranger, gets no reply unless the protocol has one for it, and is counted.
 import asyncio
 import logging
 import socket
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ..core.addresses import IPAddress, parse_ip
 from ..core.errors import WireError
 from .listen import remove_name
-from .service import Service
+from .service import Rights, Service
 from .talk import Talk
 
 log = logging.getLogger(__name__)
 
+_MOST_SENDERS = 1000  # whose rights are remembered; as many as a host has peers
+
 _Address = tuple[Any, ...] | str | bytes | None
+
+
+class _Sender(NamedTuple):
+    """Who sends datagrams, and what he may do."""
+
+    name: str
+    address: IPAddress | None
+    rights: Rights
 
 
 class DatagramServer:
@@ -46,34 +56,46 @@ class _Receiver(asyncio.DatagramProtocol):
     def __init__(self, server: DatagramServer) -> None:
         self._service = server.service
         self._transport: asyncio.DatagramTransport
+        self._senders: dict[str, _Sender] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: _Address) -> None:
         service = self._service
-        exchange = _Exchange(service, self._transport, addr)
+        host = str(addr[0]) if isinstance(addr, tuple) else ""
+        sender = self._senders.get(host) or self._meet(host)
         try:
-            exchange.hear(data)
+            _Exchange(service, self._transport, addr, sender).hear(data)
         except WireError as error:
-            service.complain(exchange.peer, str(error))
+            service.complain(sender.name, str(error))
         except Exception:
-            log.exception("%s: a bug in the dialogue with %s", service.name, exchange.peer)
+            log.exception("%s: a bug in the dialogue with %s", service.name, sender.name)
+
+    def _meet(self, host: str) -> _Sender:
+        """A sender, remembered: his address is read and looked up once."""
+        address = parse_ip(host.partition("%")[0]) if host else None
+        if len(self._senders) >= _MOST_SENDERS:
+            self._senders.clear()
+        rights = self._service.rights(address)
+        sender = self._senders[host] = _Sender(host or "a local program", address, rights)
+        return sender
 
 
 class _Exchange(Talk):
     """One datagram and the replies to it."""
 
     def __init__(
-        self, service: Service, transport: asyncio.DatagramTransport, sender: _Address
+        self,
+        service: Service,
+        transport: asyncio.DatagramTransport,
+        back: _Address,
+        sender: _Sender,
     ) -> None:
         self._transport = transport
-        self._sender = sender
-        self.peer, address = "a local program", None
-        if isinstance(sender, tuple):
-            self.peer = str(sender[0])
-            address = _address(self.peer)
-        super().__init__(service, address, datagram=True)
+        self._back = back  # where replies go
+        self._name = sender.name
+        super().__init__(service, sender.address, sender.rights, datagram=True)
 
     def hear(self, data: bytes) -> None:
         """Take one datagram."""
@@ -91,15 +113,11 @@ class _Exchange(Talk):
         return not self._waiting and super()._say()  # all replies to a datagram stand in one
 
     def _send(self, data: bytes) -> None:
-        if self._sender:  # a program with an unbound unix socket can't be answered
-            self._transport.sendto(data, self._sender)
+        if self._back:  # a program with an unbound unix socket can't be answered
+            self._transport.sendto(data, self._back)
 
     def _closed(self) -> bool:
         return self._transport.is_closing()
 
     def _peer(self) -> str:
-        return self.peer
-
-
-def _address(text: str) -> IPAddress:
-    return parse_ip(text.partition("%")[0])
+        return self._name

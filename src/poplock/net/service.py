@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..core.addresses import IPAddress, NetworkSet
 from ..core.answers import Answer, Query
@@ -40,6 +40,13 @@ class Limits:
     patience: float = 0.0
 
 
+class Rights(NamedTuple):
+    """What one peer may do."""
+
+    ask: bool
+    tell: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Whose questions are answered, and whose word counts; None: everybody's."""
@@ -52,10 +59,10 @@ class Admission:
         return self.may_ask(peer) or self.may_tell(peer)
 
     def may_ask(self, peer: IPAddress | None) -> bool:
-        return peer is None or self.ask is None or self.ask.find(peer) is not None
+        return peer is None or self.ask is None or peer in self.ask
 
     def may_tell(self, peer: IPAddress | None) -> bool:
-        return peer is None or self.tell is None or self.tell.find(peer) is not None
+        return peer is None or self.tell is None or peer in self.tell
 
 
 class Door:
@@ -78,6 +85,11 @@ class Door:
         self.refused = 0
         """Faults of peers: broken protocol, not admitted, too slow."""
         self._complaints: dict[str, float] = {}
+
+    def rights(self, peer: IPAddress | None) -> Rights:
+        """What a peer may do here."""
+        tell = self.intake is not None and self.admission.may_tell(peer)
+        return Rights(self.admission.may_ask(peer), tell)
 
     def complain(self, peer: str, why: str) -> None:
         """Count a peer's fault, and log it unless that was said lately."""

@@ -85,7 +85,8 @@ class _Connection(Talk, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         server, service = self._server, self._server.service
-        super().__init__(service, _address(transport), datagram=False)
+        peer = _address(transport)
+        super().__init__(service, peer, service.rights(peer), datagram=False)
         if len(server.connections) >= service.limits.connections:
             self._refused = True
             service.complain("everybody", f"{service.limits.connections} connections are open")

@@ -21,7 +21,7 @@ from ..core.dialogue import Request
 from ..core.errors import StoreError
 from ..core.events import Event
 from ..sources.intake import Intake
-from .service import Service
+from .service import Rights, Service
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,14 @@ _tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak r
 class Talk:
     """One conversation."""
 
-    def __init__(self, service: Service, peer: IPAddress | None, datagram: bool) -> None:
-        admission = service.admission
+    def __init__(
+        self, service: Service, peer: IPAddress | None, rights: Rights, datagram: bool
+    ) -> None:
         self._service = service
         self._dialogue = service.make_dialogue(peer, datagram)
         self._check = service.authority.check
         self._patience = service.limits.patience
-        self._may_ask = admission.may_ask(peer)
-        self._may_tell = service.intake is not None and admission.may_tell(peer)
+        self._may_ask, self._may_tell = rights
         self._held: Sequence[Request] = ()  # the one that waits, and those behind it
         self._waiting = False
         self._stop_waiting: Callable[[], None] | None = None
