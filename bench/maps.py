@@ -1,11 +1,11 @@
 """What does publishing cost, with 1,000, 10,000 and 100,000 grants, for each map?
 
 One change: in turns a grant more, a grant less; the map takes it and publishes. Full: an empty map,
-as at the daemon's start, takes over all grants and writes everything. The part in the event loop, in
-which nobody is answered, is told apart; the rest is another thread's. Peers make the same file from
-a text with the same change: tcprules, and of the testbed's roots postmap (`-i` and `-d` for one
-change, where the format can) and makemap, by the processes' own time. All files are on one file
-system; ours are synced.
+as at the daemon's start, takes over all grants and writes everything. The part in the event loop,
+during which nobody is answered, is told apart; the rest is another thread's. Peers make the same
+file from a text with the same change: tcprules, and of the testbed's roots postmap (`-i` and `-d`
+for one change, where the format can) and makemap, by the processes' own time. All files are on one
+file system; ours are synced.
 
 Before that, all look-ups in a cdb of ours are compared with those in tcprules'. Needs root.
 """

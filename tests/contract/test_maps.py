@@ -305,6 +305,27 @@ def test_an_sqlite_row_ends_with_its_grant_or_its_lease_whatever_the_wall_clock_
     assert ends() == {"203.0.113.1": -1400, "203.0.113.2": 3600}
 
 
+def test_a_file_of_the_directory_ends_with_its_grant_or_its_lease_which_is_prolonged_at_half(
+    tmp_path: Path,
+) -> None:
+    world = World("directory", tmp_path)
+    folder = Path(world.settings.path)
+
+    def deadlines() -> dict[str, float]:
+        world.map.renew()
+        world.publish()
+        now = world.clock.uptime()
+        return {f.name: int(f.read_text().split()[0]) - now for f in folder.iterdir()}
+
+    world.give("203.0.113.1", seconds=600)
+    world.give("203.0.113.2", seconds=90_000)
+    assert deadlines() == {"203.0.113.1": 600, "203.0.113.2": 3600}
+    world.clock.advance(1700)
+    assert deadlines() == {"203.0.113.1": -1100, "203.0.113.2": 1900}, "not each time"
+    world.clock.advance(200)
+    assert deadlines() == {"203.0.113.1": -1300, "203.0.113.2": 3600}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_the_operators_lines_stand_first_and_stay(form: str, tmp_path: Path) -> None:
     static = tmp_path / "static"

@@ -8,7 +8,7 @@ program. `.ipv6-prefix` says how long the networks are. A file holds one line:
 
 The deadline is in seconds since boot, compared with /proc/uptime, so no step of the wall clock
 matters; the boot id makes a file from before a reboot worthless. A grant that rests on an open
-session gets a deadline one lease ahead, renewed while the daemon lives: a dead daemon sees no
+session gets a deadline one lease ahead, renewed when half of that is over: a dead daemon sees no
 logout, so its word must not last for `max_session`.
 """
 
@@ -26,6 +26,7 @@ from ..core.table import GrantTable
 from .publish import publish
 
 PREFIX_FILE = ".ipv6-prefix"
+_REMADE = 0.5  # of a lease: when a file's deadline is prolonged
 
 
 def file_name(network: Network) -> str:
@@ -117,7 +118,7 @@ class DirectoryMap(FolderMap):
 
     def __init__(self, settings: DirectorySettings, clock: Clock) -> None:
         super().__init__(settings, clock)
-        self._leased: dict[Network, Grant] = {}
+        self._leased: dict[Network, tuple[Grant, float]] = {}  # by deadline, before the grant's end
 
     def _begin_anew(self) -> None:
         self._leased.clear()
@@ -129,14 +130,14 @@ class DirectoryMap(FolderMap):
             yield name, None
             return
         ahead = grant.expires_at - self._clock.now()
+        deadline = int(self._clock.uptime() + min(ahead, self._settings.lease))
         if ahead > self._settings.lease:
-            ahead = self._settings.lease
-            self._leased[network] = grant
+            self._leased[network] = grant, deadline
         user = "".join(c for c in grant.user if c.isprintable())
-        deadline = int(self._clock.uptime() + ahead)
         yield name, f"{deadline} {self._clock.boot_id()} {network} {user}\n".encode()
         if ":" in network:
             yield PREFIX_FILE, network.rpartition("/")[2].encode() + b"\n"
 
     def renew(self) -> None:
-        self.update(list(self._leased.items()))
+        half = self._clock.uptime() + self._settings.lease * _REMADE
+        self.update([(n, g) for n, (g, deadline) in list(self._leased.items()) if deadline < half])
