@@ -131,9 +131,9 @@ def _kinds(postfix: Host, sendmail: Host) -> list[Kind]:
         folder.mkdir()
     tcprules = ("tcprules", "theirs.cdb", "theirs.tmp")
     makemap = ("makemap", "hash", "theirs.db")
-    in_postfix = (postfix.outside, "/shared/maps")
-    in_sendmail = (sendmail.outside, "/shared/maps")
-    after = ("/usr/sbin/chroot", str(sendmail.outside), *makemap[:2], "/shared/maps/ours.db")
+    in_postfix = (postfix.files, "/shared/maps")
+    in_sendmail = (sendmail.files, "/shared/maps")
+    after = ("/usr/sbin/chroot", str(sendmail.files), *makemap[:2], "/shared/maps/ours.db")
     return [
         Kind(
             "cdb",

@@ -310,6 +310,7 @@ def test_a_file_of_the_directory_ends_with_its_grant_or_its_lease_which_is_prolo
 ) -> None:
     world = World("directory", tmp_path)
     folder = Path(world.settings.path)
+    world.map.replace_all(world.table)
 
     def deadlines() -> dict[str, float]:
         world.map.renew()
