@@ -47,7 +47,7 @@ class StreamServer:
         self._server = await make(self._connection, sock=sock)
 
     def _connection(self) -> "_Connection":
-        return _Connection(self) if self.service.intake is None else _Telling(self)
+        return _Asking(self) if self.service.intake is None else _Telling(self)
 
     def sweep(self) -> None:
         """Close connections that have been silent, or in the middle of a request, for too long."""
@@ -71,7 +71,7 @@ class StreamServer:
             connection.close()
 
 
-class _Connection(Talk, asyncio.Protocol):
+class _Connection(Talk, asyncio.BaseProtocol):
     def __init__(self, server: StreamServer) -> None:
         self._server = server
         self._transport: asyncio.Transport
@@ -80,6 +80,7 @@ class _Connection(Talk, asyncio.Protocol):
         """Whether it was heard since the last sweep, in the middle of a request only at first."""
         self.partial = False
         self._refused = False
+        self._unheard = False  # it doesn't read what we have said
         self._ended = False  # the peer says nothing more, and may wait for replies
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -129,9 +130,11 @@ class _Connection(Talk, asyncio.Protocol):
         return said
 
     def pause_writing(self) -> None:
+        self._unheard = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self._unheard = False
         if not self._waiting:
             self._transport.resume_reading()
 
@@ -158,7 +161,8 @@ class _Connection(Talk, asyncio.Protocol):
         self._transport.pause_reading()
 
     def _resume(self) -> None:
-        self._transport.resume_reading()
+        if not self._unheard:
+            self._transport.resume_reading()
 
     def _close(self) -> None:
         self._transport.close()
@@ -171,8 +175,15 @@ class _Connection(Talk, asyncio.Protocol):
         return str(peer[0]) if isinstance(peer, tuple) else "a local program"
 
 
+class _Asking(_Connection, asyncio.Protocol):
+    """A peer that asks, read as it comes."""
+
+
 class _Telling(_Connection, asyncio.BufferedProtocol):
-    """A peer that may tell much at once, read in slices: the others get their turn between them."""
+    """A peer that may tell much at once, read in slices: the others get their turn between them.
+
+    Without the pause, the event loop would go on with this one for as long as it has more to say.
+    """
 
     def __init__(self, server: StreamServer) -> None:
         super().__init__(server)
@@ -183,6 +194,13 @@ class _Telling(_Connection, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(bytes(self._slice[:nbytes]))
+        if not self._waiting and not self._closed():
+            self._pause()
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        if not self._waiting and not self._closed():
+            self._resume()
 
 
 def _address(transport: asyncio.BaseTransport) -> IPAddress | None:

@@ -63,7 +63,7 @@ def server_context(tls: Tls, where: str) -> ssl.SSLContext:
 class Acceptor:
     """Accepts connections and gives those whose handshake comes out well to protocols of `make`."""
 
-    def __init__(self, tls: ServerTls, door: Door, make: Callable[[], asyncio.Protocol]):
+    def __init__(self, tls: ServerTls, door: Door, make: Callable[[], asyncio.BaseProtocol]):
         self._context = tls.context
         self._door = door
         self._make = make

@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import threading
+from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
+from typing import ClassVar
 
 import pytest
 
@@ -332,3 +335,46 @@ def test_whole_messages_that_are_no_request_are_not_a_slow_request(
         return world.service.refused
 
     assert asyncio.run(story()) == refused
+
+
+class Noting(Mute):
+    """The same; it notes in which turn of the event loop how many bytes came."""
+
+    turn = 0
+    heard: ClassVar[Counter[int]] = Counter()
+
+    def receive_data(self, data: bytes) -> Sequence[Request]:
+        self.heard[Noting.turn] += len(data)
+        return ()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_peer_with_much_to_say_leaves_the_others_their_turns(loop: str) -> None:
+    Noting.heard.clear()
+
+    async def story() -> None:
+        server = StreamServer(World(Noting).service)
+        sock = socket.create_server(("127.0.0.1", 0))
+        sock.setblocking(False)
+        await server.start(sock)
+
+        def next_turn() -> None:
+            Noting.turn += 1
+            asyncio.get_running_loop().call_soon(next_turn)
+
+        next_turn()
+        sender = threading.Thread(target=send, args=(sock.getsockname(),))
+        sender.start()
+        while Noting.heard.total() < 1_000_000:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        sender.join()
+        await server.close()
+
+    def send(address: tuple[str, int]) -> None:
+        with socket.create_connection(address) as peer:
+            peer.sendall(b"x" * 1_000_000)
+
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(story())
+    assert max(Noting.heard.values()) <= 8192
