@@ -19,7 +19,6 @@ None; the `build` of the second takes it from there. Where nothing waits, it is 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 from ..core.addresses import IPAddress, parse_ip
@@ -84,7 +83,6 @@ class Dialect:
     rules: tuple[Rule, ...]
 
 
-@lru_cache(4096)  # clients come again, some of them every minute
 def address(text: bytes) -> IPAddress:
     """The address; ValueError if it is none."""
     return parse_ip(text.decode("ascii"))

@@ -5,6 +5,7 @@ goes over every kind of node).
 """
 
 import re
+from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -47,6 +48,11 @@ def _first_of(kind: Any, value: Any) -> tuple[frozenset[int], bool]:
     return byte_set(kind, value), False
 
 
+@lru_cache(256)
+def _tree(pattern: bytes) -> list[Any]:
+    return list(_parser.parse(pattern))
+
+
 class Reach:
     """How far a pattern follows a text from its start, on any of its ways.
 
@@ -58,7 +64,7 @@ class Reach:
         self.end = 0
         self.wanted: list[frozenset[int]] = []
         self._text = text
-        self.ends = self._sequence(list(_parser.parse(pattern)), {0})
+        self.ends = self._sequence(_tree(pattern), {0})
 
     def _sequence(self, nodes: list[Any], starts: set[int]) -> set[int]:
         for kind, value in nodes:
