@@ -1,22 +1,30 @@
-"""rsyslog: all of the mail facility into files, one for each way to begin a line."""
+"""rsyslog: everything into one file for each way to begin a line.
+
+All facilities, for popa3d and solid-pop3d log as daemons, and strangers get their words into the
+lines of authentication, too.
+"""
 
 from __future__ import annotations
 
 from ..host import Host
 
+FILES = {
+    "mail.log": "RSYSLOG_TraditionalFileFormat",
+    "mail-rfc3339.log": "RSYSLOG_FileFormat",
+    "mail-rfc5424.log": "RSYSLOG_SyslogProtocol23Format",
+}
+"""File below /shared/log -> rsyslog's template: RFC 3164, RFC 3339 stamps, RFC 5424."""
+
 
 def start_rsyslog(host: Host, more: str = "") -> None:
-    """All of syslog's mail facility into two files: traditional and RFC 3339 stamps.
-
-    `more` goes into the configuration, too.
-    """
+    """Start it, with the files of `FILES`; `more` goes into the configuration, too."""
     (host.shared / "log").mkdir(exist_ok=True)
+    actions = "".join(
+        f'*.* action(type="omfile" file="/shared/log/{file}" template="{template}")\n'
+        for file, template in FILES.items()
+    )
     host.write(
         "/etc/rsyslog.conf",
-        'module(load="imuxsock" SysSock.RateLimit.Interval="0")\n'
-        'mail.* action(type="omfile" file="/shared/log/mail.log"'
-        ' template="RSYSLOG_TraditionalFileFormat")\n'
-        'mail.* action(type="omfile" file="/shared/log/mail-rfc3339.log"'
-        ' template="RSYSLOG_FileFormat")\n' + more,
+        'module(load="imuxsock" SysSock.RateLimit.Interval="0")\n' + actions + more,
     )
     host.run(["rsyslogd", "-i", "/run/rsyslogd.pid"])

@@ -14,6 +14,11 @@ from .model import Dialect
 DIALECTS = {
     "dovecot": "dovecot:DIALECT",
     "courier": "courier:DIALECT",
+    "cyrus": "cyrus:DIALECT",
+    "popa3d": "popa3d:DIALECT",
+    "solid_pop3d": "solid_pop3d:DIALECT",
+    "mailutils": "mailutils:DIALECT",
+    "perdition": "perdition:DIALECT",
     "vpopmail": "vpopmail:DIALECT",
     "zimbra": "zimbra:DIALECT",
     "nginx": "nginx:DIALECT",
