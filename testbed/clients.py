@@ -23,23 +23,23 @@ def _tls(sock: socket.socket) -> ssl.SSLSocket:
     return context.wrap_socket(sock)
 
 
-def pop3(host: Host, source: str, *, tls: bool = False) -> poplib.POP3:
+def pop3(host: Host, source: str, *, tls: bool = False, port: int = 0) -> poplib.POP3:
     """A greeted POP3 connection."""
 
     class Client(poplib.POP3):
         def _create_socket(self, timeout: float) -> socket.socket:
-            sock = host.connect(source, 995 if tls else 110)
+            sock = host.connect(source, port or (995 if tls else 110))
             return _tls(sock) if tls else sock
 
     return Client(source)
 
 
-def imap(host: Host, source: str, *, tls: bool = False) -> imaplib.IMAP4:
+def imap(host: Host, source: str, *, tls: bool = False, port: int = 0) -> imaplib.IMAP4:
     """A greeted IMAP connection."""
 
     class Client(imaplib.IMAP4):
         def _create_socket(self, timeout: float | None) -> socket.socket:
-            sock = host.connect(source, 993 if tls else 143)
+            sock = host.connect(source, port or (993 if tls else 143))
             return _tls(sock) if tls else sock
 
     return Client(source)
@@ -53,11 +53,12 @@ def log_in(
     user: str = "alice",
     right: bool = True,
     tls: bool = False,
+    port: int = 0,
 ) -> None:
-    """Log in and out again, or fail to."""
+    """Log in and out again, or fail to; on the usual port unless told another."""
     secret = password(user) if right else "wrong"
     if service == "pop3":
-        client = pop3(host, source, tls=tls)
+        client = pop3(host, source, tls=tls, port=port)
         if right:
             client.user(user)
             client.pass_(secret)
@@ -68,7 +69,7 @@ def log_in(
         with suppress(poplib.error_proto, OSError, EOFError):
             client.quit()
         return
-    imap_client = imap(host, source, tls=tls)
+    imap_client = imap(host, source, tls=tls, port=port)
     if right:
         imap_client.login(user, secret)
     else:

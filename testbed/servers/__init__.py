@@ -4,11 +4,17 @@ Users are alice, bob and carol@example.org; each password is `secret-` and the n
 """
 
 from .courier import start_courier
+from .cyrus import start_cyrus
 from .dovecot import start_dovecot
 from .journal import Journal, journald
+from .mailutils import start_mailutils
+from .model import USUAL, Server
 from .nginx import start_nginx
 from .opensmtpd import OPENSMTPD, start_opensmtpd
+from .perdition import PORTS, start_perdition
+from .popa3d import start_popa3d
 from .postfix import PREPARE_POSTFIX, reload_postfix, start_postfix
+from .solid_pop3d import start_solid_pop3d
 from .syslog import start_rsyslog
 from .users import USERS, password
 
@@ -23,19 +29,41 @@ NGINX = (
 )
 COURIER = ("courier-pop", "courier-imap", "rsyslog", "openssl")
 
+_BESIDE = ("postfix", "rsyslog", "openssl")
+_POP3 = {("pop3", False): 110}
+
+POP_SERVERS = {
+    "dovecot": Server(DOVECOT_POSTFIX, start_dovecot, USERS, USUAL),
+    "courier": Server(("courier-pop", "courier-imap", *_BESIDE), start_courier, USERS[:2], USUAL),
+    "cyrus": Server(
+        ("cyrus-imapd", "cyrus-pop3d", "sasl2-bin", *_BESIDE), start_cyrus, USERS, USUAL
+    ),
+    "popa3d": Server(("popa3d", *_BESIDE), start_popa3d, USERS, _POP3, ipv6=False),
+    "solid_pop3d": Server(("solid-pop3d", *_BESIDE), start_solid_pop3d, USERS[:2], _POP3),
+    "mailutils": Server(
+        ("mailutils-pop3d", "mailutils-imap4d", "xinetd", *_BESIDE), start_mailutils, USERS, USUAL
+    ),
+    "perdition": Server(("perdition", *DOVECOT_POSTFIX), start_perdition, USERS, PORTS, ipv6=False),
+}
+"""Every POP/IMAP server of both Debian releases that has a dialect, by that dialect's name; each in
+a root with Postfix. solid-pop3d takes what follows an @ from a name, so carol isn't there."""
+
 __all__ = [
     "COURIER",
     "DOVECOT_POSTFIX",
     "DOVECOT_SYSLOG",
     "NGINX",
     "OPENSMTPD",
+    "POP_SERVERS",
     "PREPARE_POSTFIX",
     "USERS",
     "Journal",
+    "Server",
     "journald",
     "password",
     "reload_postfix",
     "start_courier",
+    "start_cyrus",
     "start_dovecot",
     "start_nginx",
     "start_opensmtpd",

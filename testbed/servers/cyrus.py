@@ -22,6 +22,7 @@ sasl_sasldb_path: /etc/sasldb2
 sasl_mech_list: PLAIN LOGIN CRAM-MD5
 tls_server_cert: {CERTIFICATE}
 tls_server_key: {KEY}
+allowstarttls: yes
 timeout: 30
 poptimeout: 10
 """
@@ -43,14 +44,17 @@ EVENTS {
 def start_cyrus(host: Host) -> None:
     """POP3 and IMAP with TLS, users in sasldb2."""
     commands = [
+        "sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf",
         "chown cyrus /etc/ssl/testbed/key.pem",
         "install -d -o cyrus -g mail /run/cyrus /run/cyrus/proc /run/cyrus/lock /run/cyrus/socket",
-        "sed -i '/^allowplaintext\\|^sasl_\\|^autocreate\\|^unixhier\|^popminpoll/d' /etc/imapd.conf",
+        r"sed -i '/^\(allowplaintext\|sasl_\|autocreate\|unixhier\|popminpoll\)/d' /etc/imapd.conf",
         "cat /etc/imapd.testbed >> /etc/imapd.conf",
     ]
     for user in USERS:
         name, _, domain = user.partition("@")
-        commands.append(f"echo {password(user)} | saslpasswd2 -p -c -u {domain or 'mx.example.org'} {name}")
+        commands.append(
+            f"echo {password(user)} | saslpasswd2 -p -c -u {domain or 'mx.example.org'} {name}"
+        )
     commands += ["chown cyrus /etc/sasldb2", "/etc/init.d/cyrus-imapd start"]
     host.write("/etc/imapd.testbed", _IMAPD)
     host.write("/etc/cyrus.conf", _SERVICES)

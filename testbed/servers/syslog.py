@@ -25,6 +25,8 @@ def start_rsyslog(host: Host, more: str = "") -> None:
     )
     host.write(
         "/etc/rsyslog.conf",
+        # Without it, RFC 5424 has "cyrus" and "postfix" for cyrus/imap and postfix/smtpd.
+        'global(parser.permitSlashInProgramName="on")\n'
         'module(load="imuxsock" SysSock.RateLimit.Interval="0")\n' + actions + more,
     )
     host.run(["rsyslogd", "-i", "/run/rsyslogd.pid"])

@@ -109,7 +109,7 @@ DIALECT = Dialect(
             "failure",
             _TAGS,
             rb"badlogin: ",
-            _FROM + rb"[A-Za-z0-9_-]{1,32} \(([^\n]{0,255})\) [^()\n]*(?:\([^()\n]*\)[^()\n]*)?",
+            _FROM + rb"[A-Za-z0-9_-]{1,32} \(([^()\n]{0,255})\) [^\n]*",
             _failure,
             sure=False,
         ),

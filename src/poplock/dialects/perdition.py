@@ -1,4 +1,4 @@
-r"""Perdition 2.2, a proxy for POP3 and IMAP: the client logs in to it, it logs in to the real server.
+r"""Perdition 2.2, a proxy for POP3 and IMAP: it logs in to the real server with what it is given.
 
     perdition.imap4[9]: Auth: 192.0.2.7:40112->192.0.2.1:143 client-secure=plaintext \
         authorisation_id=NONE authentication_id="ann" server="10.0.0.5:143" protocol=IMAP4 \
@@ -24,7 +24,8 @@ _IPV4 = rb"\d{1,3}(?:\.\d{1,3}){3}"
 _FROM = rb"(" + _IPV4 + rb"):\d{1,5}->" + _IPV4 + rb":\d{1,5} "
 _SECURE = rb"client-secure=([A-Za-z0-9./-]{1,32}) authorisation_id=NONE authentication_id="
 _BACKEND = (
-    rb' server="[A-Za-z0-9.:_-]{0,255}" protocol=(?:POP3|IMAP4)S? server-secure=[A-Za-z0-9./-]{1,32} '
+    rb' server="[A-Za-z0-9.:_-]{0,255}" protocol=(?:POP3|IMAP4)S? '
+    rb"server-secure=[A-Za-z0-9./-]{1,32} "
 )
 _USER = rb'"([^"\x00-\x20\x7f]{1,255})"'
 

@@ -6,12 +6,12 @@ r"""popa3d 1.0 as a daemon of its own (`popa3d -D`, as Debian runs it).
     popa3d[9]: Authentication failed for ann       popa3d[9]: Didn't attempt authentication
 
 The address is in the first line, the name in the second; each process serves one connection, and
-logs its end. Under inetd or xinetd popa3d writes no first line: then there is no login. Its facility
-is `daemon`, its service POP3 over IPv4, without TLS.
+logs its end. Under inetd or xinetd popa3d writes no first line: then there is no login. Its
+facility is `daemon`, its service POP3 over IPv4, without TLS.
 
-Security: nothing of the client's stands in the first line, and in the second the name of an account
-that has just been proved. Unknown names are logged as `UNKNOWN USER`. Whatever ends an attempt takes
-the first line away, so that it serves no later process of the same id.
+Security: nothing of the client's stands in the first line, and in the second the name of an
+account that has just been proved. Unknown names are logged as `UNKNOWN USER`. Whatever ends an
+attempt takes the first line away, so that it serves no later process of the same id.
 """
 
 from ..core.events import Event, Failure, Login, Logout

@@ -6,13 +6,13 @@ r"""solid-pop3d 0.15, as a daemon or under xinetd.
     solid-pop3d[9]: session ended for user ann - 192.0.2.7
     solid-pop3d[9]: authentication failed for user ann - 192.0.2.7
 
-Under xinetd the client's host name may stand before its address. A connection that breaks off leaves
-no line, so the ends that are logged hold no grant open: the dialect knows no sessions. The facility
-is `daemon`; there is no TLS.
+Under xinetd the client's host name may stand before its address. A connection that breaks off
+leaves no line, so the ends that are logged hold no grant open: the dialect knows no sessions. The
+facility is `daemon`; there is no TLS.
 
-Security: the name in a login is that of an account which has just been proved. The host name belongs
-to the stranger, but a host name holds neither blank nor bracket. root passes the password check and
-is then turned away, so its line is no login; names of 40 characters may have been cut, and are
+Security: the name in a login is that of an account which has just been proved. The host name
+belongs to the stranger, but holds neither blank nor bracket. root passes the password check and is
+then turned away, so its line is no login; names of 40 characters may have been cut, and are
 nobody's.
 """
 

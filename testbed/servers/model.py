@@ -1,0 +1,27 @@
+"""What the tests need to know of a POP/IMAP server: how to start it and where it listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..host import Host
+
+USUAL = {
+    ("pop3", False): 110,
+    ("pop3", True): 995,
+    ("imap", False): 143,
+    ("imap", True): 993,
+}
+"""Service and TLS -> port."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server of Debian's; its name is that of its dialect."""
+
+    packages: tuple[str, ...]
+    start: Callable[[Host], None]
+    users: tuple[str, ...]
+    ports: Mapping[tuple[str, bool], int]
+    ipv6: bool = True

@@ -1,0 +1,13 @@
+"""solid-pop3d as a daemon: POP3 over IPv4 and IPv6."""
+
+from __future__ import annotations
+
+from ..host import Host
+from .accounts import add_accounts
+
+
+def start_solid_pop3d(host: Host) -> None:
+    """As Debian's init script starts it."""
+    add_accounts(host)
+    host.run(["solid-pop3d"])
+    host.wait_for_port(110)
