@@ -63,10 +63,16 @@ def parsed(log: Path, name: str) -> tuple[Seen, list[dict[str, object]]]:
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     logins = {row["session"]: row for row in rows if row["event"] == "login"}
     open_now: dict[object, dict[str, object]] = {}
+    ended = set()
     seen: Seen = Counter()
     for row in rows:
         if row["event"] == "login":
             open_now[row["session"]] = row
+            ended.discard(row["session"])
+        elif row["event"] == "logout" and row["session"]:
+            if row["session"] in ended:
+                continue  # Cyrus 3.10 tells it twice; the second changes nothing
+            ended.add(row["session"])
         # A logout may name the session only; process ids and ports come round again. Dovecot 2.4
         # logs the end of a short session before its login.
         known = open_now.get(row["session"]) or logins.get(row["session"], {})
@@ -110,7 +116,7 @@ def test_a_login_earns_relaying_at_a_real_postfix_for_its_address_alone(
         servers.reload_postfix(host, {"smtpd_relay_restrictions": restrictions})
         for (service, tls), port in server.ports.items():
             poplock.run("revoke", "--all")
-            assert clients.rcpt(host, REMOTE4)[0] == 554
+            assert clients.rcpt(host, REMOTE4)[0] == 554, poplock.run("check", REMOTE4).stdout
             log_in = partial(
                 clients.log_in, host, REMOTE4, service=service, user="alice", tls=tls, port=port
             )

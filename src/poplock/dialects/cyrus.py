@@ -9,8 +9,8 @@ Ends, in a process that serves one connection after the other:
     cyrus/master[8]: process type:SERVICE name:imap path:... age:2s pid:9 signaled to death by ...
 
 3.6's imapd writes nothing when a connection breaks off without LOGOUT: such a session is open until
-`max_session`, or until its process logs another end. 3.10 ends a session with LOGOUT in two lines,
-of which the second then tells nothing new.
+`max_session`, or until its process logs another end. 3.10 tells the end of a session with LOGOUT
+twice, of which the second changes nothing.
 
 Security: a host name may stand before the address; it belongs to the stranger, but holds neither
 blank nor bracket here. Behind the address come the name that was proved and a fixed end. An
@@ -35,10 +35,6 @@ def _service(head: Head) -> str:
     return "pop3" if b"pop3" in head.tag else "imap"
 
 
-def _told(head: Head) -> tuple[bytes, ...]:
-    return b"cyrus", head.host, head.pid
-
-
 def _login(head: Head, body: Body) -> Event | None:
     ip, user, tls = body.groups()
     if user == b"anonymous":
@@ -48,14 +44,12 @@ def _login(head: Head, body: Body) -> Event | None:
 
 
 def _usage(head: Head, body: Body) -> Event:
-    if _service(head) == "imap":
-        head.pending.put(_told(head), head.time)
     return Logout(head.time, None, body[1].decode(), _service(head), session=process(head))
 
 
 def _ended(head: Head, body: Body) -> Event | None:
-    if head.pending.take(_told(head), head.time) is not None or not body[1]:
-        return None
+    if not body[1]:
+        return None  # it never logged in
     return Logout(head.time, None, body[1].decode(), _service(head), session=process(head))
 
 

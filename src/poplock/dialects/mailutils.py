@@ -4,7 +4,7 @@ r"""GNU Mailutils 3: pop3d and imap4d under xinetd, which tells the address.
     pop3d[9]: TLS established using AES-256-GCM-AEAD (TLS1.3)
     pop3d[9]: POP3 login: user `ann', source system
     imap4d[9]: user `ann' logged in (source: system)
-    xinetd[5]: EXIT: pop3 status=0 pid=9 duration=4(sec)
+    xinetd[5]: EXIT: pop3 status=0 pid=9
 
 xinetd starts a process for each connection and logs both ends of it, with the process id that the
 server then logs under. It does so with `log_type = SYSLOG daemon info` and `log_on_success = PID
@@ -98,7 +98,7 @@ DIALECT = Dialect(
             "logout",
             _XINETD,
             rb"EXIT: ",
-            _SERVICE + rb" (?:status|signal)=\d{1,5} pid=(\d{1,10}) duration=\d{1,10}\(sec\)",
+            _SERVICE + rb" (?:status|signal)=\d{1,5} pid=(\d{1,10})(?: duration=\d{1,10}\(sec\))?",
             _exit,
             sure=False,
         ),
