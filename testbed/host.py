@@ -215,6 +215,16 @@ class Host:
             lambda: socket.create_connection((server, port), 20, (source, 0)),
         )
 
+    def listen_on_both_families(self, port: int) -> socket.socket:
+        """A listening IPv6 socket of the host, where IPv4 clients come as ::ffff:a.b.c.d."""
+
+        def make() -> socket.socket:
+            return socket.create_server(
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=50
+            )
+
+        return _in_network(self._pid, make)
+
     def wait_for_port(self, port: int, seconds: float = 30) -> None:
         """Until something answers on the port."""
         deadline = time.monotonic() + seconds

@@ -6,6 +6,7 @@ Users are alice, bob and carol@example.org; each password is `secret-` and the n
 from .courier import start_courier
 from .cyrus import start_cyrus
 from .dovecot import start_dovecot
+from .exim import EXIM, exim_on_both_families, start_exim
 from .journal import Journal, journald
 from .mailutils import start_mailutils
 from .model import USUAL, Server
@@ -14,6 +15,7 @@ from .opensmtpd import OPENSMTPD, start_opensmtpd
 from .perdition import PORTS, start_perdition
 from .popa3d import start_popa3d
 from .postfix import PREPARE_POSTFIX, reload_postfix, start_postfix
+from .sendmail import SENDMAIL, start_sendmail
 from .solid_pop3d import start_solid_pop3d
 from .syslog import start_rsyslog
 from .users import USERS, password
@@ -52,21 +54,26 @@ __all__ = [
     "COURIER",
     "DOVECOT_POSTFIX",
     "DOVECOT_SYSLOG",
+    "EXIM",
     "NGINX",
     "OPENSMTPD",
     "POP_SERVERS",
     "PREPARE_POSTFIX",
+    "SENDMAIL",
     "USERS",
     "Journal",
     "Server",
+    "exim_on_both_families",
     "journald",
     "password",
     "reload_postfix",
     "start_courier",
     "start_cyrus",
     "start_dovecot",
+    "start_exim",
     "start_nginx",
     "start_opensmtpd",
     "start_postfix",
     "start_rsyslog",
+    "start_sendmail",
 ]

@@ -7,6 +7,7 @@ namespace whose boot clock is an hour ahead.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -79,7 +80,8 @@ class Bench:
 
     def _config(self, window: str) -> str:
         log = self.host.shared / "log" / "mail-rfc3339.log"
-        return CONFIG.format(window=window, log=log) + self.route.config.format(maps=self.maps)
+        route = self.route.config.format(maps=self.maps, enter=json.dumps(self.host.entering)[1:-1])
+        return CONFIG.format(window=window, log=log) + route
 
     def restart(self, window: str = "60m") -> None:
         """A daemon with this window, whatever ran before."""

@@ -30,7 +30,8 @@ class Route:
     packages: tuple[str, ...]
     """Of the MTA; Dovecot and rsyslog come by themselves."""
     config: str
-    """The `[[answer]]` or `[[map]]` of poplock.toml; `{maps}` is a folder that both see."""
+    """The `[[answer]]` or `[[map]]` of poplock.toml; `{maps}` is a folder that both see,
+    `{enter}` what stands before a program of the MTA's machine."""
     start: Callable[[Place], None]
     """Configure and start the MTA, so that it asks poplock."""
     prepare: str = ""

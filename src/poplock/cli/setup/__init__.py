@@ -17,6 +17,8 @@ from ..common import config_option, load
 
 NAMES = {
     "postfix": "postfix:lines",
+    "exim": "exim:lines",
+    "sendmail": "sendmail:lines",
     "dovecot": "dovecot:lines",
     "dovecot-auth-policy": "dovecot_http:policy_lines",
     "dovecot-events": "dovecot_http:event_lines",
