@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..host import Host
 
 EXIM = ("exim4-daemon-heavy",)
@@ -16,18 +18,19 @@ _SETTINGS = {
 }
 _MACROS = {
     "MAIN_HARDCODE_PRIMARY_HOSTNAME": "mx.example.org",
-    "MAIN_HOST_LOOKUP": "192.0.2.254",  # there is no DNS here to wait for
+    "MAIN_HOST_LOOKUP": "192.0.2.254",
     "CHECK_RCPT_NO_FAIL_TOO_MANY_BAD_RCPT": "1",
 }
 
 
-def start_exim(host: Host, macros: dict[str, str]) -> None:
+def start_exim(host: Host, macros: Mapping[str, str]) -> None:
     """An MTA for example.org with the mailbox of `user`; `macros` are Debian's hooks."""
     text = "".join(f"{key}='{value}'\n" for key, value in _SETTINGS.items())
     host.write("/etc/exim4/update-exim4.conf.conf", text)
     text = "".join(f"{key} = {value}\n" for key, value in {**_MACROS, **macros}.items())
     host.write("/etc/exim4/exim4.conf.localmacros", text)
-    host.run(["sh", "-c", "id -u user || useradd user; update-exim4.conf; exim4 -bd"])
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")  # none, and it is known at once
+    host.run(["sh", "-c", "id -u user || useradd --create-home user; update-exim4.conf; exim4 -bd"])
     host.wait_for_port(25)
 
 

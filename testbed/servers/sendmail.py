@@ -38,7 +38,7 @@ def start_sendmail(host: Host, more: str) -> None:
     # It waits a minute for the machine's name to be known.
     host.run(["sh", "-c", 'echo "192.0.2.254 mx.example.org $(hostname)" >> /etc/hosts'])
     host.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\n")
-    host.run(["sh", "-c", "id -u user || useradd user; mkdir -p /run/sendmail/mta"])
+    host.run(["sh", "-c", "id -u user || useradd --create-home user; mkdir -p /run/sendmail/mta"])
     host.run(["make", "-C", "/etc/mail"])
     host.run(["newaliases"])
     host.run(["sendmail", "-bd"])

@@ -6,6 +6,9 @@ socket is 203.0.113.5 to Exim, not ::ffff:203.0.113.5; port 2525 shows it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from poplock.cli.setup.exim import ACL_FILE, acl
 from poplock.config.load import parse_config
 from testbed import servers
@@ -15,10 +18,11 @@ from ..route import Place, Route
 _MAPPED = 2525
 
 
-def _start(place: Place) -> None:
+def start(place: Place, macros: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Exim with the ACL for this configuration, and more of Debian's macros."""
     config = place.config.read_text().replace(str(place.shared), "/shared")
     place.host.write(ACL_FILE, acl(parse_config(config, "poplock.toml")))
-    servers.start_exim(place.host, {"MAIN_ACL_CHECK_RCPT": ACL_FILE})
+    servers.start_exim(place.host, {"MAIN_ACL_CHECK_RCPT": ACL_FILE, **macros})
     servers.exim_on_both_families(place.host, _MAPPED)
 
 
@@ -27,7 +31,7 @@ def _map(name: str, config: str) -> Route:
         f"Exim, {name}",
         servers.EXIM,
         f"[[map]]\n{config}\n",
-        _start,
+        start,
         soft=False,
         mapped_port=_MAPPED,
         clears=True,
@@ -39,7 +43,7 @@ ROUTES = (
         "Exim, readsocket",
         servers.EXIM,
         '[[answer]]\ntype = "line"\nlisten = "inet:127.0.0.1:10033"\n',
-        _start,
+        start,
         mapped_port=_MAPPED,
     ),
     _map("sqlite", 'type = "sqlite"\npath = "{maps}/relay.db"'),

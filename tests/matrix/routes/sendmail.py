@@ -15,7 +15,8 @@ _M4 = "/etc/mail/m4/poplock.m4"
 _MAPPED = 2525
 
 
-def _start(place: Place) -> None:
+def start(place: Place) -> None:
+    """Sendmail with the rules for this configuration."""
     config = place.config.read_text().replace(str(place.shared), "/shared")
     place.host.write(_M4, lines(parse_config(config, "poplock.toml")))
     servers.start_sendmail(place.host, f"include(`{_M4}')dnl\n")
@@ -26,15 +27,16 @@ ROUTES = (
         "Sendmail, socketmap",
         servers.SENDMAIL,
         '[[answer]]\ntype = "socketmap"\nlisten = "inet:127.0.0.1:10032"\n',
-        _start,
+        start,
         mapped_port=_MAPPED,
     ),
     Route(
         "Sendmail, access map",
         servers.SENDMAIL,
         '[[map]]\ntype = "text"\nform = "sendmail"\npath = "{maps}/sendmail"\n'
-        'after = ["/usr/bin/env", {enter}, "/usr/sbin/makemap", "hash", "/shared/maps/sendmail.db"]\n',
-        _start,
+        'after = ["/usr/bin/env", {enter}, "sh", "-c",'
+        ' "makemap hash $0 && chmod 644 $0", "/shared/maps/sendmail.db"]\n',
+        start,
         soft=False,
         mapped_port=_MAPPED,
         clears=True,

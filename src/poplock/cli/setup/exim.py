@@ -22,6 +22,9 @@ from ...core.errors import PoplockError
 
 ACL_FILE = "/etc/exim4/poplock.acl"
 _FOREIGN = "domains = ! +local_domains : ! +relay_to_domains"
+_SQLITE = r"""${lookup sqlite,file=%s\
+            {SELECT user FROM relay WHERE ip = '${quote_sqlite:$sender_host_address}'\
+            AND expires > $tod_epoch}{$value}{}}"""
 _LACKING = """\
 the configuration has neither an answer nor a map for Exim; add to it one of:
 
@@ -31,21 +34,21 @@ listen = "inet:127.0.0.1:10033"
 
 [[map]]
 type = "sqlite"
-path = "/var/lib/poplock/relay.db"
+path = "/run/poplock/relay.db"
 
 [[map]]
 type = "address_cdb"
-path = "/var/lib/poplock/relay.cdb"
+path = "/run/poplock/relay.cdb"
 value = "user"
 
 [[map]]
 type = "addresses"
-path = "/var/lib/poplock/addresses"
+path = "/run/poplock/addresses"
 
 [[map]]
 type = "text"
 form = "exim"
-path = "/var/lib/poplock/relay.exim"
+path = "/run/poplock/relay.exim"
 """
 
 
@@ -86,7 +89,7 @@ accept  endpass
 def _asks(config: Config) -> str:
     for answer in config.answer:
         if isinstance(answer, LineSettings):
-            return _readsocket(answer)
+            return _readsocket(answer, with_sender=config.policy.match_sender)
     for settings in config.map:
         condition = _lookup(settings)
         if condition is not None:
@@ -94,13 +97,15 @@ def _asks(config: Config) -> str:
     raise PoplockError(_LACKING)
 
 
-def _readsocket(answer: LineSettings) -> str:
+def _readsocket(answer: LineSettings, *, with_sender: bool) -> str:
     socket = Listen.read(answer.listen)
     host = f"[{socket.host}]" if socket.host and ":" in socket.host else socket.host
     address = socket.path or f"inet:{host}:{socket.port}"
 
+    who = "$sender_host_address $sender_address" if with_sender else "$sender_host_address"
+
     def ask(question: str) -> str:
-        request = rf"{question} $sender_host_address\n"
+        request = rf"{question} {who}\n"
         return f"${{readsocket{{{address}}}{{{request}}}{{3s:shutdown=no}}{{}}{{unavailable}}}}"
 
     conditions = (
@@ -125,11 +130,7 @@ def _lookup(settings: MapSettings) -> Sequence[str] | None:
         case TextSettings(form="exim"):
             return f"hosts = net-iplsearch;{path}", "set acl_m_poplock_user = $host_data"
         case SqliteSettings():
-            user = (
-                f"${{lookup sqlite,file={path}\\\n"
-                f"            {{SELECT user FROM relay WHERE ip = '${{quote_sqlite:{key}}}'\\\n"
-                "            AND expires > $tod_epoch}{$value}{}}"
-            )
+            user = _SQLITE % path
         case AddressCdbSettings(value="user"):
             user = f"${{lookup{{{key}}}cdb{{{path}}}{{$value}}{{}}}}"
         case AddressesSettings():

@@ -5,8 +5,7 @@ anyway, never waits for poplock. They match what is found and nothing else. Rule
 that is not `no`" make an open relay of a map that is down.
 
 The text is an m4 file to be included, because tabs part the two sides of a rule and don't survive a
-terminal. Behind `dnl` m4 reads nothing; elsewhere neither of its quotes may stand by itself, not even
-in a comment.
+terminal. m4 reads nothing behind `dnl`; in other comments it does, quotes and all.
 """
 
 from ...config import Config
@@ -15,7 +14,8 @@ from ...config.listen import Listen
 from ...config.maps import TextSettings
 from ...core.errors import PoplockError
 
-_LACKING = """\
+_MAKE = "makemap hash $0 && chmod 644 $0"  # makemap's 0640 is closed to Sendmail, if not its own
+_LACKING = f"""\
 the configuration has neither an answer nor a map for Sendmail; add to it one of:
 
 [[answer]]
@@ -25,8 +25,8 @@ listen = "inet:127.0.0.1:10032"
 [[map]]
 type = "text"
 form = "sendmail"
-path = "/var/lib/poplock/sendmail"
-after = ["/usr/sbin/makemap", "hash", "/var/lib/poplock/sendmail.db"]
+path = "/run/poplock/sendmail"
+after = ["/bin/sh", "-c", "{_MAKE}", "/run/poplock/sendmail.db"]
 """
 
 
@@ -43,7 +43,7 @@ dnl Where there is a Local_check_rcpt already, put these rules before its own.
 dnl
 dnl To see it work, after a POP or IMAP login from 203.0.113.9:
 dnl   echo "Poplock_grant 203.0.113.9" | sendmail -bt
-dnl ends in < OK >, and in NO without the login. Mail of that client to a foreign domain is accepted.
+dnl ends in < OK >, and in NO without the login.
 LOCAL_CONFIG
 {declaration}
 
@@ -88,19 +88,20 @@ def _socketmap(answer: SocketmapSettings) -> str:
     socket = Listen.read(answer.listen)
     family = "inet6" if socket.host and ":" in socket.host else "inet"
     where = f"local:{socket.path}" if socket.path else f"{family}:{socket.port}@{socket.host}"
-    text = f"K{answer.maps[0]} socket -T<TMPF> -a<OK> {where}"
     if answer.maps[0] != "poplock":
         raise PoplockError(
-            f'Sendmail asks by the name of its map: put "poplock" first in `maps` of {answer.listen}'
+            f"Sendmail asks by its map's name: let the first of `maps` of {answer.listen}"
+            ' be "poplock"'
         )
-    return text
+    # -d: without it a daemon that hangs is waited for until the client has had enough.
+    return f"Kpoplock socket -d3 -T<TMPF> -a<OK> {where}"
 
 
 def _hash(settings: TextSettings) -> str:
-    made = next((a for a in settings.after if a.endswith(".db")), None)
-    if made is None:
+    made = f"{settings.path}.db"
+    if made not in settings.after:
         raise PoplockError(
             f"nothing makes a hash of {settings.path}; give it\n\n"
-            f'after = ["/usr/sbin/makemap", "hash", "{settings.path}.db"]'
+            f'after = ["/bin/sh", "-c", "{_MAKE}", "{made}"]'
         )
-    return f"Kpoplock hash -T<TMPF> -a<OK> {made.removesuffix('.db')}"
+    return f"Kpoplock hash -T<TMPF> -a<OK> {settings.path}"
