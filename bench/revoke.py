@@ -24,7 +24,7 @@ from tests.matrix.routes import ROUTES
 from .common import Row, row, wait_for
 
 MOST = 100.0
-"""Milliseconds from the return to the refusal."""
+"""Milliseconds from the return to the refusal, beyond what the MTA's own session takes."""
 LONGEST = 60.0
 """Seconds for the rounds of one route; a slow MTA has fewer rounds."""
 
@@ -55,20 +55,19 @@ def _route(route: Route, rounds: int) -> Row:
             done, end = [], time.monotonic() + LONGEST
             while len(done) < rounds and (time.monotonic() < end or not done):
                 done.append(_round(running))
-    from_return = [r.from_return for r in done]
+    from_return = _p99([r.from_return for r in done])
+    later = [max(r.from_return - r.session, 0.0) for r in done]
     late = sum(1 for r in done if r.late)
-    from_order = _p99([r.from_order for r in done])
-    ours = f"p99 {_p99(from_return):,.0f} ms, from the order {from_order:,.0f}"
-    session = f"a session alone {statistics.median(r.session for r in done):,.1f} ms"
-    return row(
-        f"revoked until refused, {route.name} ({release}), ms",
+    ours = f"p99 {from_return:,.0f} ms, from the order {_p99([r.from_order for r in done]):,.0f}"
+    made = row(
+        f"revoked until refused, {route.name} ({release}), ms more than a session",
         f"{ours}; {late} of {len(done)} rounds late",
-        session,
-        from_return,
+        f"a session alone {statistics.median(r.session for r in done):,.1f} ms",
+        later,
         most=MOST,
-        p99=_p99(from_return),
         rounds=[vars(r) for r in done],
     )
+    return made | {"target": f"p99 ≤{MOST:.0f}", "met": _p99(later) <= MOST}
 
 
 def _round(b: Bench) -> Round:
