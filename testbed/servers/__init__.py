@@ -4,6 +4,7 @@ Users are alice, bob and carol@example.org; each password is `secret-` and the n
 """
 
 from .courier import start_courier
+from .courier_mta import start_courier_mta
 from .cyrus import start_cyrus
 from .dovecot import start_dovecot
 from .exim import EXIM, exim_on_both_families, start_exim
@@ -11,7 +12,7 @@ from .journal import Journal, journald
 from .mailutils import start_mailutils
 from .model import USUAL, Server
 from .nginx import start_nginx
-from .opensmtpd import OPENSMTPD, start_opensmtpd
+from .opensmtpd import OPENSMTPD, install_table_poplock, start_opensmtpd
 from .perdition import PORTS, start_perdition
 from .popa3d import start_popa3d
 from .postfix import PREPARE_POSTFIX, reload_postfix, start_postfix
@@ -64,10 +65,12 @@ __all__ = [
     "Journal",
     "Server",
     "exim_on_both_families",
+    "install_table_poplock",
     "journald",
     "password",
     "reload_postfix",
     "start_courier",
+    "start_courier_mta",
     "start_cyrus",
     "start_dovecot",
     "start_exim",

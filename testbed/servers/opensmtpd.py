@@ -1,4 +1,4 @@
-"""OpenSMTPD 7.6, of Debian 13: the first with the table protocol of lines."""
+"""OpenSMTPD: 6.8 of Debian 12, and 7.6 of Debian 13, the first with table programs of lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from ..host import Host
 OPENSMTPD = ("opensmtpd", "python3", "rsyslog")
 
 
-def start_opensmtpd(host: Host, table: str) -> None:
+_TABLE_POPLOCK = "/usr/libexec/opensmtpd/table-poplock"
+
+
+def install_table_poplock(host: Host, source: str) -> None:
+    """The program where smtpd looks for it. Nothing beside the standard library is needed."""
+    run = f"PYTHONPATH={source} exec python3 -m poplock.opensmtpd_table"
+    host.write(_TABLE_POPLOCK, f'#!/bin/sh\n{run} "$@"\n', 0o755)
+
+
+def start_opensmtpd(
+    host: Host,
+    table: str,
+    match: str = 'match from src <poplock> for any action "outbound"',
+) -> None:
     """An MTA for example.org, where `user` lives, that relays for the clients of `table`."""
     host.run(["useradd", "-m", "user"])
     # It looks up each client's name before it greets; here nobody answers but this file.
@@ -17,13 +30,13 @@ def start_opensmtpd(host: Host, table: str) -> None:
     host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     host.write(
         "/etc/smtpd.conf",
-        f"table poplock {table}\n"
+        f"{table}\n"
         "listen on 0.0.0.0\n"
         "listen on ::\n"
         'action "local" mbox\n'
         'action "outbound" relay\n'
         'match from any for domain "example.org" action "local"\n'
-        'match from src <poplock> for any action "outbound"\n',
+        f"{match}\n",
     )
     host.run(["smtpd"])
     host.wait_for_port(25)

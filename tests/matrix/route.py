@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poplock.cli.setup import lines
+from poplock.config.load import load_config
 from testbed.host import Host
+from testbed.printed import files
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,14 @@ class Place:
     @property
     def shared(self) -> Path:
         return self.host.shared
+
+    def setup(self, name: str) -> str:
+        """What `poplock setup NAME` prints, with the paths that the MTA sees in its root."""
+        return lines(name, load_config(self.config)).replace(str(self.shared), "/shared")
+
+    def printed(self, name: str) -> dict[str, str]:
+        """The same, by the files that it names."""
+        return files(self.setup(name))
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,16 @@ class Route:
     releases: tuple[str, ...] = ("bookworm", "trixie")
     soft: bool = True
     """Whether the MTA can be told "try again": trouble is 4xx then, and 5xx else."""
+    ipv6: bool = True
+    """Whether the MTA knows IPv6 at all."""
     port: int = 25
     mapped_port: int | None = None
     """A port where the MTA sees an IPv4 client as ::ffff:a.b.c.d, where it can."""
+    endless: bool = False
+    """Whether the MTA waits for a hung poplock longer than a client does, so that only the kill by
+    systemd's watchdog brings an answer."""
+    sessions: int = 10
+    """How many sessions at once try the relay forms."""
     clears: bool = field(default=False)
     """Whether the grants stand in a map that somebody has to empty for a dead daemon."""
     restart: Callable[[Place], None] | None = None

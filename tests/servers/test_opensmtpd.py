@@ -13,7 +13,6 @@ from testbed.host import Host
 from tests.daemon import ROOT, Poplock
 
 CLIENT, NEIGHBOUR = "203.0.113.5", "203.0.113.6"
-LIBEXEC = "/usr/libexec/opensmtpd/table-poplock"
 CONFIG = """
 [[answer]]
 type = "line"
@@ -27,10 +26,8 @@ def opensmtpd() -> Iterator[Host]:
     with Host("trixie", servers.OPENSMTPD) as host:
         servers.start_rsyslog(host)
         shutil.copytree(ROOT / "src", host.shared / "src")
-        # Debian's own Python runs it: nothing beside the standard library is needed.
-        run = "PYTHONPATH=/shared/src exec python3 -m poplock.opensmtpd_table"
-        host.write(LIBEXEC, f'#!/bin/sh\n{run} "$@"\n', 0o755)
-        servers.start_opensmtpd(host, "poplock:/shared/line.sock")
+        servers.install_table_poplock(host, "/shared/src")  # Debian's own Python runs it
+        servers.start_opensmtpd(host, "table poplock poplock:/shared/line.sock")
         yield host
 
 

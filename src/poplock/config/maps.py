@@ -80,6 +80,17 @@ class SqliteSettings(MapSettings, tag="sqlite", kw_only=True, frozen=True):
     """A published copy with each grant's end in its row."""
 
     lease: Duration = Duration(3600)
+    stamp: str | None = None
+    after: tuple[str, ...] = ()
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.stamp is not None:
+            absolute(f"{where}.stamp", self.stamp)
+            if not self.stamp.endswith(".cdb"):
+                raise Complaint(f"{where}.stamp", f"{self.stamp!r} must end in .cdb: it is one")
+        if self.after:
+            absolute(f"{where}.after[0]", self.after[0])
 
 
 class TextSettings(MapSettings, tag="text", kw_only=True, frozen=True):

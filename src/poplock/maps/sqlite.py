@@ -11,8 +11,12 @@ and in lower case; for IPv6 it is the one that logged in.
 
 It is a copy for readers, never the live database: Postfix ends its smtpd when SQLite says "locked",
 and a chrooted one can't read a WAL at all. The copy is made in memory, written beside and put in
-place by rename, in rollback mode, with no writer. A reader that keeps the file open (Postfix's
-smtpd) goes on with the old one until its process ends: see the how-to for the way to tell it.
+place by rename, in rollback mode, with no writer.
+
+A reader that keeps the file open would go on with the old one, so it is told. Postfix by `stamp`,
+an empty cdb that is replaced behind each writing: an smtpd that has a cdb open ends before its next
+session when that has changed, and its successor opens all its tables anew. Others by the program
+`after` (`maps.after`).
 """
 
 import sqlite3
@@ -26,6 +30,8 @@ from ..core.clock import Clock, ahead_of_wall, to_wall
 from ..core.errors import MapError
 from ..core.grants import Grant
 from ..core.table import GrantTable
+from .after import run_after
+from .cdbfile import CdbImage
 from .keys import ExactAddresses
 from .publish import publish
 
@@ -33,6 +39,7 @@ _SCHEMA = """
     CREATE TABLE relay (ip TEXT PRIMARY KEY, network TEXT NOT NULL, user TEXT NOT NULL,
         expires INTEGER NOT NULL) WITHOUT ROWID
 """
+_STAMP = CdbImage().snapshot().parts()
 _REMADE = 0.5  # of a lease: when a row's end is prolonged
 
 
@@ -105,8 +112,12 @@ class SqliteMap:
         self._publish(_empty().serialize())
 
     def _publish(self, image: bytes) -> None:
-        mode = int(self._settings.mode, 8)
-        publish(Path(self._settings.path), [image], mode=mode, group=self._settings.group)
+        settings, path = self._settings, Path(self._settings.path)
+        mode = int(settings.mode, 8)
+        publish(path, [image], mode=mode, group=settings.group)
+        if settings.stamp is not None:
+            publish(Path(settings.stamp), _STAMP, mode=mode, group=settings.group)
+        run_after(settings.after, path)
 
 
 def _empty() -> sqlite3.Connection:

@@ -6,27 +6,23 @@ r"""Text files: one line a grant, in the form of whoever reads it.
 | `postfix_cidr` | `203.0.113.9/32 OK` | `2001:db8:1:2::/64 OK` | Postfix, cidr_table(5) |
 | `exim` | `203.0.113.9: ann` | `"2001:db8:1:2::/64": ann` | Exim, `net-iplsearch` |
 | `sendmail` | `Connect:203.0.113.9 RELAY` | `Connect:IPv6:2001:db8:1:2 RELAY` | makemap(8) |
-| `opensmtpd` | `203.0.113.9` | `[2001:db8:1:2::]/64` | OpenSMTPD, table(5) |
+| `opensmtpd` | `203.0.113.9` | `[2001:db8:1:2::/64]` | OpenSMTPD, table(5) |
 | `courier` | `203.0.113.9 allow,...` | `:2001:0db8:0001:0002 allow,...` | makesmtpaccess(8) |
 
 Sendmail and Courier cut an IPv6 address at its colons only, so where a network's length is no
 multiple of 16, the address that logged in stands for it.
 
-Most of them read such a file only when told to: `after` is a program, with its arguments, that is
-run behind each writing, without a shell and with the file as its standard input.
+Most of them read such a file only when told to, by the program `after` (`maps.after`).
 """
 
-import subprocess
 from collections.abc import Callable
 from ipaddress import IPv6Address, IPv6Network
 
 from ..config.maps import TextSettings
 from ..core.clock import Clock
-from ..core.errors import MapError
 from ..core.grants import Grant
+from .after import run_after
 from .whole import WholeFileMap
-
-_PATIENCE = 20.0  # seconds that `after` may take; makemap takes one for 100,000 lines
 
 
 def _v6(grant: Grant) -> IPv6Network | None:
@@ -67,8 +63,7 @@ def _sendmail(grant: Grant) -> str:
 
 
 def _opensmtpd(grant: Grant) -> str:
-    net = _v6(grant)
-    return _address(grant) if net is None else f"[{net.network_address}]/{net.prefixlen}"
+    return _address(grant) if _v6(grant) is None else f"[{grant.network}]"
 
 
 def _courier(grant: Grant) -> str:
@@ -86,11 +81,15 @@ _LINES: dict[str, Callable[[Grant], str]] = {
     "courier": _courier,
 }
 
+_NOBODY = {"opensmtpd": b"0.0.0.0\n"}
+"""OpenSMTPD 6.8 refuses to start with an empty table: it "may not be used for from lookups"."""
+
 
 class TextMap(WholeFileMap):
     """Lines of one form."""
 
     def __init__(self, settings: TextSettings, clock: Clock) -> None:
+        self.nobody = _NOBODY.get(settings.form, b"")
         super().__init__(settings, clock, settings.static)
         self._line = _LINES[settings.form]
         self._after = settings.after
@@ -100,24 +99,4 @@ class TextMap(WholeFileMap):
 
     def _write(self, parts: list[bytes]) -> None:
         super()._write(parts)
-        if self._after:
-            self._run(self._after)
-
-    def _run(self, command: tuple[str, ...]) -> None:
-        what = f"{self._settings.path} is written, but {command[0]}"
-        try:
-            with self._path.open("rb") as file:
-                done = subprocess.run(
-                    command,
-                    stdin=file,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    timeout=_PATIENCE,
-                )
-        except OSError as error:
-            raise MapError(f"{what} can't be run: {error.strerror}") from error
-        except subprocess.TimeoutExpired:
-            raise MapError(f"{what} did not end within {_PATIENCE:.0f} s") from None
-        if done.returncode != 0:
-            said = done.stdout.decode(errors="replace").strip()[-200:]
-            raise MapError(f"{what} ended with status {done.returncode}: {said}")
+        run_after(self._after, self._path)

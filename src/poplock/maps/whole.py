@@ -27,11 +27,15 @@ class WholeFileMap:
         self._settings = settings
         self._clock = clock
         self._path = Path(settings.path)
+        self._mark = _MARK + self.nobody
         self._static_path = None if static is None else Path(static)
         self._static = b""
         self._lock = threading.Lock()
         self._pieces: dict[Network, bytes] = {}
         self._changed = True
+
+    nobody: bytes = b""
+    """A line that matches no client, for a reader that takes no table without one."""
 
     def piece(self, grant: Grant) -> bytes:
         """What stands in the file for this grant."""
@@ -66,7 +70,7 @@ class WholeFileMap:
             if not self._changed:
                 return
             self._changed = False
-            parts = [self._static, _MARK, *self._pieces.values()]
+            parts = [self._static, self._mark, *self._pieces.values()]
         try:
             self._write(parts)
         except MapError:
@@ -80,7 +84,7 @@ class WholeFileMap:
             static = self._read_static()
         except MapError:
             static = self._path.read_bytes().partition(_MARK)[0] if self._path.exists() else b""
-        self._write([static, _MARK])
+        self._write([static, self._mark])
 
     def _write(self, parts: list[bytes]) -> None:
         mode = int(self._settings.mode, 8)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from testbed import servers
-from testbed.demo import relay_restrictions
+from testbed.demo import restrictions_in
 
 from ..route import Place, Route
 
@@ -17,22 +15,13 @@ _USER = {
 }
 
 
-def _policy(place: Place) -> None:
-    lines = relay_restrictions(place.config.read_text())
-    servers.start_postfix(place.host, {**_USER, "smtpd_relay_restrictions": lines})
-
-
-def _table(table: str) -> Callable[[Place], None]:
-    """The client's address looked up in a table, behind what is for ourselves."""
-
-    def start(place: Place) -> None:
-        lines = (
-            "permit_mynetworks, permit_auth_destination,"
-            f" check_client_access {table}, reject_unauth_destination"
-        )
-        servers.start_postfix(place.host, {**_USER, "smtpd_relay_restrictions": lines})
-
-    return start
+def _start(place: Place) -> None:
+    """With the lines of `poplock setup postfix`."""
+    printed = place.printed("postfix")
+    main = restrictions_in(printed.pop("/etc/postfix/main.cf"))
+    for path, lines in printed.items():
+        place.host.write(path, lines)
+    servers.start_postfix(place.host, {**_USER, "smtpd_relay_restrictions": main})
 
 
 ROUTES = (
@@ -40,14 +29,14 @@ ROUTES = (
         "Postfix, policy service",
         ("postfix",),
         '[[answer]]\ntype = "postfix_policy"\nlisten = "inet:127.0.0.1:10031"\n',
-        _policy,
+        _start,
         servers.PREPARE_POSTFIX,
     ),
     Route(
         "Postfix, cdb",
         ("postfix", "postfix-cdb"),
         '[[map]]\ntype = "address_cdb"\npath = "{maps}/relay.cdb"\n',
-        _table("cdb:/shared/maps/relay"),
+        _start,
         servers.PREPARE_POSTFIX,
         soft=False,
         clears=True,
@@ -56,9 +45,37 @@ ROUTES = (
         "Postfix, lmdb",
         ("postfix", "postfix-lmdb"),
         '[[map]]\ntype = "postfix_lmdb"\npath = "{maps}/relay.lmdb"\n',
-        _table("lmdb:/shared/maps/relay"),
+        _start,
         servers.PREPARE_POSTFIX,
         soft=False,
         clears=True,
+    ),
+    Route(
+        "Postfix, sqlite",
+        ("postfix", "postfix-sqlite", "postfix-cdb"),
+        '[[map]]\ntype = "sqlite"\npath = "{maps}/relay.sqlite"\n'
+        'stamp = "{maps}/relay.stamp.cdb"\n',
+        _start,
+        servers.PREPARE_POSTFIX,
+        soft=False,
+        clears=True,
+    ),
+    Route(
+        "Postfix, socketmap",
+        ("postfix",),
+        '[[answer]]\ntype = "socketmap"\nlisten = "inet:127.0.0.1:10032"\n',
+        _start,
+        servers.PREPARE_POSTFIX,
+        endless=True,  # 100 s, in Postfix's source
+    ),
+    Route(
+        "Postfix, tcp_table",
+        ("postfix",),
+        '[[answer]]\ntype = "tcp_table"\nlisten = "inet:127.0.0.1:10034"\n',
+        _start,
+        servers.PREPARE_POSTFIX,
+        endless=True,
+        sessions=28,  # smtpd tries for nine seconds at each recipient
+        releases=("trixie",),
     ),
 )

@@ -45,3 +45,47 @@ def test_lines_name_the_log_that_is_read(
     status, output = run(tmp_path, name, text)
     assert status == 0, output
     assert says in output
+
+
+def answer(kind: str, listen: str) -> str:
+    return f'[[answer]]\ntype = "{kind}"\nlisten = "{listen}"\n'
+
+
+def a_map(kind: str, path: str, more: str = "") -> str:
+    return f'[[map]]\ntype = "{kind}"\npath = "{path}"\n{more}'
+
+
+FOR_MTAS = [
+    ("postfix", answer("socketmap", "inet:127.0.0.1:1"), "socketmap:inet:127.0.0.1:1:poplock,"),
+    ("postfix", answer("socketmap", "unix:/run/s"), "/run/s is out of reach"),
+    ("postfix", answer("tcp_table", "inet:127.0.0.1:1"), "check_client_access tcp:127.0.0.1:1,"),
+    ("postfix", a_map("address_cdb", "/x/relay.cdb"), "check_client_access cdb:/x/relay,"),
+    ("postfix", a_map("postfix_lmdb", "/x/relay.lmdb"), "check_client_access lmdb:/x/relay,"),
+    (
+        "postfix",
+        a_map("sqlite", "/x/r.db", 'stamp = "/x/s.cdb"\n'),
+        "check_client_access cdb:/x/s,",
+    ),
+    ("opensmtpd", answer("line", "unix:/run/l"), "table poplock poplock:/run/l\n"),
+    ("opensmtpd", a_map("text", "/x/t", 'form = "opensmtpd"\n'), "table poplock file:/x/t\n"),
+    ("opensmtpd", a_map("sqlite", "/x/r.db"), "dbpath /x/r.db\n"),
+    ("courier-mta", a_map("directory", "/x/grants"), 'PORT="smtp /usr/bin/poplock-check"\n'),
+    ("courier-mta", a_map("text", "/x/y/t", 'form = "courier"\n'), "ACCESSFILE=/x/y\n"),
+    ("s-qmail", a_map("directory", "/x/grants"), "exec env POPLOCK_MAP=/x/grants sslserver"),
+    ("netqmail", a_map("cdb", "/x/smtp.cdb"), "tcpserver -v -R -l 0 -x /x/smtp.cdb 0 smtp"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "says"), FOR_MTAS)
+def test_lines_for_an_mta_name_the_socket_or_file_of_the_configuration(
+    tmp_path: Path, name: str, text: str, says: str
+) -> None:
+    status, output = run(tmp_path, name, text)
+    assert status == 0, output
+    assert says in output
+
+
+def test_postfix_is_not_given_a_copy_in_sqlite_whose_changes_it_would_miss(tmp_path: Path) -> None:
+    status, output = run(tmp_path, "postfix", a_map("sqlite", "/x/relay.sqlite"))
+    assert status != 0
+    assert 'stamp = "/x/relay.stamp.cdb"' in output

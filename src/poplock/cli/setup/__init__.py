@@ -31,6 +31,11 @@ NAMES = {
     "mailutils": "pop3:mailutils",
     "perdition": "pop3:perdition",
     "qmail": "qmail:lines",
+    "netqmail": "qmail:lines",
+    "notqmail": "qmail:lines",
+    "s-qmail": "qmail:s_qmail",
+    "opensmtpd": "opensmtpd:lines",
+    "courier-mta": "courier_mta:lines",
     "rsyslog": "rsyslog:lines",
     "journald": "journald:lines",
     "zimbra": "zimbra:lines",
@@ -59,6 +64,11 @@ def command(name: str, config_path: Path) -> None:
     Example:
       poplock setup postfix
     """
+    click.echo(lines(name, load(config_path)), nl=False)
+
+
+def lines(name: str, config: Config) -> str:
+    """What is printed for one server; PoplockError says what the configuration lacks."""
     module, _, function = NAMES[name].partition(":")
-    lines = cast(Callable[[Config], str], getattr(import_module(f".{module}", __name__), function))
-    click.echo(lines(load(config_path)), nl=False)
+    made = cast(Callable[[Config], str], getattr(import_module(f".{module}", __name__), function))
+    return made(config)

@@ -1,4 +1,8 @@
-"""qmail: the maps that tcpserver and poplock-check read, and poplock-allow after checkpassword."""
+"""qmail: the maps that tcpserver and poplock-check read, and poplock-allow after checkpassword.
+
+netqmail and notqmail are the same here. s/qmail comes with ucspi-tcp6 or ucspi-ssl, whose cdb of
+IPv6 rules has keys of its own, so it gets poplock-check alone.
+"""
 
 from ...config import Config
 from ...config.maps import CdbSettings, DirectorySettings
@@ -9,7 +13,7 @@ from ...core.errors import PoplockError
 def lines(config: Config) -> str:
     """The run scripts of qmail-pop3d and qmail-smtpd."""
     cdb = next((m for m in config.map if isinstance(m, CdbSettings)), None)
-    directory = next((m for m in config.map if isinstance(m, DirectorySettings)), None)
+    directory = _directory(config)
     spool = next((s for s in config.source if isinstance(s, SpoolSettings)), None)
     if cdb is None and directory is None:
         raise PoplockError(
@@ -55,3 +59,27 @@ def lines(config: Config) -> str:
             "",
         ]
     return "\n".join(text)
+
+
+def s_qmail(config: Config) -> str:
+    """The run script of s/qmail's qmail-smtpd."""
+    directory = _directory(config)
+    if directory is None:
+        raise PoplockError(
+            "the configuration has no map for s/qmail; add to it:\n\n"
+            '[[map]]\ntype = "directory"\npath = "/run/poplock/grants"'
+        )
+    return f"""\
+# s/qmail relays for everybody if control/rcpthosts is missing: make sure it is there.
+#   ls -l /var/qmail/control/rcpthosts
+
+# In the run script of qmail-smtpd, put poplock-check directly before qmail-smtpd, and its map into
+# the environment. ucspi-ssl's sslserver and ucspi-tcp6's tcpserver both set TCPREMOTEIP for it.
+# From the documentation of s/qmail; not run by poplock's tests, for Debian has no package of it.
+exec env POPLOCK_MAP={directory.path} sslserver -seVn -l 0 -Xx /var/qmail/etc/qmail-smtpd.cdb \\
+    :0 smtp poplock-check /var/qmail/bin/qmail-smtpd
+"""
+
+
+def _directory(config: Config) -> DirectorySettings | None:
+    return next((m for m in config.map if isinstance(m, DirectorySettings)), None)
