@@ -43,6 +43,8 @@ cd "$scratch/root"
     + r"""
 mkdir -p shared
 mount --bind "$shared" shared
+mkdir -p ".$shared"  # and by the name that it has outside
+mount --bind "$shared" ".$shared"
 if test -d var/spool/postfix; then
     mkdir -p var/spool/postfix/poplock "$shared/policy"
     mount --bind "$shared/policy" var/spool/postfix/poplock

@@ -8,6 +8,7 @@ from .courier_mta import start_courier_mta
 from .cyrus import start_cyrus
 from .dovecot import start_dovecot
 from .exim import EXIM, exim_on_both_families, start_exim
+from .haraka import PREPARE_HARAKA, start_haraka
 from .journal import Journal, journald
 from .mailutils import start_mailutils
 from .model import USUAL, Server
@@ -59,6 +60,7 @@ __all__ = [
     "NGINX",
     "OPENSMTPD",
     "POP_SERVERS",
+    "PREPARE_HARAKA",
     "PREPARE_POSTFIX",
     "SENDMAIL",
     "USERS",
@@ -74,6 +76,7 @@ __all__ = [
     "start_cyrus",
     "start_dovecot",
     "start_exim",
+    "start_haraka",
     "start_nginx",
     "start_opensmtpd",
     "start_postfix",

@@ -25,8 +25,8 @@ class Place:
         return self.host.shared
 
     def setup(self, name: str) -> str:
-        """What `poplock setup NAME` prints, with the paths that the MTA sees in its root."""
-        return lines(name, load_config(self.config)).replace(str(self.shared), "/shared")
+        """What `poplock setup NAME` prints."""
+        return lines(name, load_config(self.config))
 
     def printed(self, name: str) -> dict[str, str]:
         """The same, by the files that it names."""

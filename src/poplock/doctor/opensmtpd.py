@@ -19,7 +19,8 @@ def check(site: Site) -> Iterator[Finding]:
     names = {
         line.split()[1]
         for line in tables
-        if any(path in line for path in ours) or re.search(r"\bpoplock:", line)
+        if any(path in line + _settings(site, line) for path in ours)
+        or re.search(r"\bpoplock:", line)
     }
     where = "OpenSMTPD"
     if not names:
@@ -38,3 +39,9 @@ def check(site: Site) -> Iterator[Finding]:
         yield look(where, "the match for local mail stands behind poplock's", _SETUP)
     elif not opened:
         yield well(where, "asks poplock's table at the right place")
+
+
+def _settings(site: Site, table: str) -> str:
+    """The file that a table of SQLite is described in."""
+    match = re.search(r"\bsqlite:(/\S+)", table)
+    return (site.read(match[1]) or "") if match else ""

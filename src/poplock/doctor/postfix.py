@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Iterator
 from ipaddress import ip_network
-from pathlib import Path
 
 from ..config.answers import PostfixPolicySettings
 from .site import Finding, Site, bad, look, well
@@ -26,12 +25,12 @@ def check(site: Site) -> Iterator[Finding]:
     main = site.output("postconf", "-x", "-h", "smtpd_relay_restrictions") or ""
     if not main.strip():  # before 2.10, or emptied: the list of recipients decides
         main = site.output("postconf", "-x", "-h", "smtpd_recipient_restrictions") or ""
-    yield from _restrictions("Postfix", split(main), ours)
+    yield from _restrictions(site, "Postfix", split(main), ours)
     overrides = site.output("postconf", "-P", "*/inet/smtpd_relay_restrictions") or ""
     for line in overrides.splitlines():
         name, _, value = line.partition(" = ")
         service = name.rpartition("/")[0]
-        yield from _restrictions(f"Postfix, {service} in master.cf", split(value), ours)
+        yield from _restrictions(site, f"Postfix, {service} in master.cf", split(value), ours)
     yield from _my_networks(site)
     yield from _reach(site, queue)
 
@@ -69,7 +68,7 @@ def _endpoints(site: Site, queue: str) -> dict[str, str]:
     return found
 
 
-def _asks_us(item: str, argument: str, ours: dict[str, str]) -> str | None:
+def _asks_us(site: Site, item: str, argument: str, ours: dict[str, str]) -> str | None:
     """Which of our endpoints a restriction names, by what it is."""
     if item == "check_policy_service":
         text = argument.strip("{} ")
@@ -80,23 +79,21 @@ def _asks_us(item: str, argument: str, ours: dict[str, str]) -> str | None:
     kind, _, name = argument.removeprefix("proxy:").partition(":")
     if kind == "socketmap":
         name = name.rpartition(":")[0]
-    return ours.get(name) or (_by_file(name, ours) if kind == "sqlite" else None)
+    return ours.get(name) or (_by_file(site, name, ours) if kind == "sqlite" else None)
 
 
-def _by_file(name: str, ours: dict[str, str]) -> str | None:
+def _by_file(site: Site, name: str, ours: dict[str, str]) -> str | None:
     """The database that a Postfix sqlite file names."""
-    try:
-        text = Path(name).read_text()
-    except OSError:
-        return None
-    match = re.search(r"^dbpath\s*=\s*(\S+)", text, re.MULTILINE)
+    match = re.search(r"^dbpath\s*=\s*(\S+)", site.read(name) or "", re.MULTILINE)
     return ours.get(match[1]) if match else None
 
 
-def _restrictions(where: str, items: list[str], ours: dict[str, str]) -> Iterator[Finding]:
+def _restrictions(
+    site: Site, where: str, items: list[str], ours: dict[str, str]
+) -> Iterator[Finding]:
     place = None
     for i in range(len(items) - 1):
-        if _asks_us(items[i], items[i + 1], ours):
+        if _asks_us(site, items[i], items[i + 1], ours):
             place = i
             break
     if place is None:

@@ -3,6 +3,7 @@
 from ..route import Route
 from .courier import ROUTES as COURIER
 from .exim import ROUTES as EXIM
+from .haraka import ROUTES as HARAKA
 from .opensmtpd import ROUTES as OPENSMTPD
 from .postfix import ROUTES as POSTFIX
 from .sendmail import ROUTES as SENDMAIL
@@ -15,4 +16,5 @@ ROUTES: tuple[Route, ...] = (
     *OPENSMTPD,
     *COURIER,
     *TCPSERVER,
+    *HARAKA,
 )

@@ -33,7 +33,7 @@ ROUTES = (
         "Courier, smtpaccess",
         ("courier-mta", "netbase"),
         '[[map]]\ntype = "text"\nform = "courier"\npath = "{maps}/poplock"\n'
-        'after = [{enter}, "/usr/sbin/makesmtpaccess"]\n',
+        'after = ["/usr/bin/env", {enter}, "/usr/sbin/makesmtpaccess"]\n',
         _start,
         soft=False,
         clears=True,

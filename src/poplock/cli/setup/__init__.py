@@ -36,6 +36,7 @@ NAMES = {
     "s-qmail": "qmail:s_qmail",
     "opensmtpd": "opensmtpd:lines",
     "courier-mta": "courier_mta:lines",
+    "haraka": "haraka:lines",
     "rsyslog": "rsyslog:lines",
     "journald": "journald:lines",
     "zimbra": "zimbra:lines",
