@@ -40,7 +40,11 @@ def _start_told(place: Place) -> None:
     _start(place)
 
 
-_AFTER = 'after = ["/usr/bin/env", {enter}, "/bin/sh", "-c", "test ! -S /run/smtpd.sock || sh /told $0", "%s"]\n'
+_AFTER = (
+    'after = ["/usr/bin/env", {enter}, "/bin/sh", "-c",'
+    ' "test ! -S /run/smtpd.sock || sh /told $0", "%s"]\n'
+)
+
 
 ROUTES = (
     Route(

@@ -71,6 +71,7 @@ FOR_MTAS = [
     ("opensmtpd", a_map("sqlite", "/x/r.db"), "dbpath /x/r.db\n"),
     ("courier-mta", a_map("directory", "/x/grants"), 'PORT="smtp /usr/bin/poplock-check"\n'),
     ("courier-mta", a_map("text", "/x/y/t", 'form = "courier"\n'), "ACCESSFILE=/x/y\n"),
+    ("haraka", answer("line", "unix:/run/l"), "path=/run/l\n"),
     ("s-qmail", a_map("directory", "/x/grants"), "exec env POPLOCK_MAP=/x/grants sslserver"),
     ("netqmail", a_map("cdb", "/x/smtp.cdb"), "tcpserver -v -R -l 0 -x /x/smtp.cdb 0 smtp"),
 ]
