@@ -12,7 +12,7 @@ npm install -g --omit=optional --no-audit --no-fund Haraka@3.3.4
 """
 _LOCAL = """\
 exports.hook_rcpt = (next, connection, [address]) =>
-    address.address().toLowerCase() === 'user@example.org' ? next(OK) : next()
+    address.address.toLowerCase() === 'user@example.org' ? next(OK) : next()
 """
 
 
@@ -30,5 +30,6 @@ def start_haraka(host: Host, plugin: str, settings: str) -> None:
     }
     for name, text in files.items():
         host.write(f"/srv/haraka/{name}", text)
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")  # refuses at once: no name is known
     host.popen(["sh", "-c", "exec /usr/local/bin/haraka -c /srv/haraka >/shared/haraka.log 2>&1"])
     host.wait_for_port(25)
