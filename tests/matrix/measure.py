@@ -130,7 +130,7 @@ class Bench:
 
     def doctor(self) -> list[Finding]:
         """What `poplock doctor` finds, looking at the root as if it were its own host."""
-        tools = self.host.shared / "tools"
+        tools = self.poplock.folder / "tools"  # not to be found inside, or they call themselves
         tools.mkdir(exist_ok=True)
         for name in ("postconf", "exim4", "exim"):
             script = tools / name

@@ -19,7 +19,12 @@ def check(site: Site) -> Iterator[Finding]:
             break
     if name is None or text is None:
         return
-    acl = body(text, name.partition("=")[2].strip())
+    acl_name = name.partition("=")[2].strip()
+    in_file = acl_name.startswith("/")
+    acl = statements(site.read(acl_name) or "") if in_file else body(text, acl_name)
+    if not acl and in_file:
+        yield bad("Exim", f"the RCPT ACL {acl_name} is missing or empty", _SETUP)
+        return
     if not acl:
         yield bad("Exim", "acl_smtp_rcpt is not set: every recipient is refused", _SETUP)
         return
@@ -63,18 +68,21 @@ def names(site: Site) -> list[str]:
 def body(text: str, name: str) -> list[str]:
     """The statements of an ACL, each with its conditions behind it."""
     match = re.search(rf"^\s*{re.escape(name)}:\s*$", text, re.MULTILINE)
-    if not match:
-        return []
+    return statements(text[match.end() :]) if match else []
+
+
+def statements(text: str) -> list[str]:
+    """The statements to the end of the ACL, or of the file it stands in."""
     verbs = r"accept|defer|deny|discard|drop|require|warn"
-    statements: list[str] = []
-    for line in text[match.end() :].splitlines():
+    found: list[str] = []
+    for line in text.splitlines():
         bare = line.strip()
         if re.fullmatch(r"[A-Za-z0-9_]+:", bare) or bare.startswith("begin "):
             break
         if not bare or bare.startswith("#"):
             continue
         if re.match(rf"({verbs})\b", bare):
-            statements.append(bare)
-        elif statements:
-            statements[-1] += "\n" + bare
-    return statements
+            found.append(bare)
+        elif found:
+            found[-1] += "\n" + bare
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from poplock.cli.setup.exim import ACL_FILE, acl
-from poplock.config.load import parse_config
+from poplock.config import load_config
 from testbed import servers
 
 from ..route import Place, Route
@@ -20,8 +20,7 @@ _MAPPED = 2525
 
 def start(place: Place, macros: Mapping[str, str] = MappingProxyType({})) -> None:
     """Exim with the ACL for this configuration, and more of Debian's macros."""
-    config = place.config.read_text().replace(str(place.shared), "/shared")
-    place.host.write(ACL_FILE, acl(parse_config(config, "poplock.toml")))
+    place.host.write(ACL_FILE, acl(load_config(place.config)))
     servers.start_exim(place.host, {"MAIN_ACL_CHECK_RCPT": ACL_FILE, **macros})
     servers.exim_on_both_families(place.host, _MAPPED)
 

@@ -6,7 +6,7 @@ With the m4 file that `poplock setup sendmail` prints.
 from __future__ import annotations
 
 from poplock.cli.setup.sendmail import lines
-from poplock.config.load import parse_config
+from poplock.config import load_config
 from testbed import servers
 
 from ..route import Place, Route
@@ -17,8 +17,7 @@ _MAPPED = 2525
 
 def start(place: Place) -> None:
     """Sendmail with the rules for this configuration."""
-    config = place.config.read_text().replace(str(place.shared), "/shared")
-    place.host.write(_M4, lines(parse_config(config, "poplock.toml")))
+    place.host.write(_M4, lines(load_config(place.config)))
     servers.start_sendmail(place.host, f"include(`{_M4}')dnl\n")
 
 
@@ -35,7 +34,7 @@ ROUTES = (
         servers.SENDMAIL,
         '[[map]]\ntype = "text"\nform = "sendmail"\npath = "{maps}/sendmail"\n'
         'after = ["/usr/bin/env", {enter}, "sh", "-c",'
-        ' "makemap hash $0 && chmod 644 $0", "/shared/maps/sendmail.db"]\n',
+        ' "makemap hash $0 && chmod 644 $0", "{maps}/sendmail.db"]\n',
         start,
         soft=False,
         mapped_port=_MAPPED,
