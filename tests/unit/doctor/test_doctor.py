@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from poplock.cli.doctor import command
+from poplock.cli.setup.exim import acl
 from poplock.config.load import parse_config
 from poplock.core.clock import SystemClock
 from poplock.doctor import (
@@ -58,7 +59,7 @@ def test_restrictions_are_split_as_postfix_splits_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("acl", "level", "what"),
+    ("rules", "level", "what"),
     [
         (
             "  accept  hosts = +relay_from_hosts\n"
@@ -84,9 +85,9 @@ def test_restrictions_are_split_as_postfix_splits_them() -> None:
     ],
 )
 def test_exims_acl(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acl: str, level: Level, what: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: str, level: Level, what: str
 ) -> None:
-    text = f"acl_smtp_rcpt = acl_check_rcpt\nbegin acl\nacl_check_rcpt:\n{acl}\nbegin routers\n"
+    text = f"acl_smtp_rcpt = acl_check_rcpt\nbegin acl\nacl_check_rcpt:\n{rules}\nbegin routers\n"
     program(tmp_path, "exim4", text.replace("acl_smtp_rcpt = acl_check_rcpt\n", ""), monkeypatch)
     write(
         tmp_path,
@@ -96,6 +97,16 @@ def test_exims_acl(
     )
     found = list(exim.check(site(tmp_path, LINE)))
     assert [(f.level, what in f.what) for f in found] == [(level, True)], found
+
+
+def test_exims_acl_in_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "exim4", "acl_smtp_rcpt = /etc/exim4/poplock.acl\n", monkeypatch)
+    looked = site(tmp_path, LINE)
+    assert [f.what for f in exim.check(looked)] == [
+        "the RCPT ACL /etc/exim4/poplock.acl is missing or empty"
+    ]
+    write(tmp_path, "etc/exim4/poplock.acl", acl(looked.config))
+    assert [f.level for f in exim.check(looked)] == [Level.WELL]
 
 
 @pytest.mark.parametrize(
