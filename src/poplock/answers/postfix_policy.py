@@ -11,6 +11,11 @@ Reply: `action=...\n\n`
 | NoOpinion | `DUNNO` | Postfix's next rule decides: a foreign recipient is refused |
 | Unavailable | `DEFER_IF_REJECT ...` | 450 where the next rule would refuse; local mail passes |
 
+With `prepend`, a request whose `policy_context` is `prepend` is about the header that names the
+user who earned the grant: `PREPEND NAME: user` for Permit, `DUNNO` else. Postfix can't tell that
+header from one that a client wrote, so the configured name is a secret, and header_checks makes the
+known one of it: see the how-to.
+
 Limits: a request has at most 64 KiB (Postfix sends 0.5 to 2), counted before it is collected.
 Security: a request must hold `request=smtpd_access_policy` and exactly one `client_address`; two
 readers could disagree about which of two counts.
@@ -35,12 +40,17 @@ _REPLIES: dict[type[Outcome], bytes] = {
 _FIRST = b"request=smtpd_access_policy\n"  # where Postfix puts it
 _CLIENT = b"\nclient_address="
 _SENDER = b"\nsender="
+_PREPEND = b"\npolicy_context=prepend\n"
 
 
 class PostfixPolicyDialogue(Dialogue):
     """One smtpd process's connection. `with_sender`: read the envelope sender as well."""
 
-    def __init__(self, *, with_sender: bool = False, datagram: bool = False) -> None:
+    def __init__(
+        self, *, with_sender: bool = False, prepend: str | None = None, datagram: bool = False
+    ) -> None:
+        self._prepend = prepend
+        self._for_header: list[Query] = []  # asked for the header, and not answered yet
         self._with_sender = with_sender
         self._buffer = b""
         self._replies = b""
@@ -60,11 +70,21 @@ class PostfixPolicyDialogue(Dialogue):
         return [self._read(request + b"\n\n") for request in requests]
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        self._replies += _REPLIES[type(outcome)]
+        if any(query is request for query in self._for_header):
+            del self._for_header[0]  # replies come in the order of the requests
+            self._replies += self._header(outcome)
+        else:
+            self._replies += _REPLIES[type(outcome)]
 
     def data_to_send(self) -> bytes:
         data, self._replies = self._replies, b""
         return data
+
+    def _header(self, outcome: Outcome) -> bytes:
+        if type(outcome) is not Permit:
+            return _REPLIES[NoOpinion]
+        user = "".join(c if " " < c < "\x7f" else "?" for c in outcome.grant.user)
+        return f"action=PREPEND {self._prepend}: {user}\n\n".encode()
 
     def _read(self, request: bytes) -> Query:
         """The query of one request, which ends in an empty line."""
@@ -75,7 +95,11 @@ class PostfixPolicyDialogue(Dialogue):
         client = _value(request, _CLIENT)
         if client is None:
             raise WireError("a request without client_address")
-        return Query(client, _value(request, _SENDER) if self._with_sender else None)
+        sender = _value(request, _SENDER) if self._with_sender else None
+        query = Query(client, sender)
+        if self._prepend is not None and _PREPEND in request:
+            self._for_header.append(query)
+        return query
 
 
 def _value(request: bytes, label: bytes) -> str | None:
@@ -94,4 +118,6 @@ def _value(request: bytes, label: bytes) -> str | None:
 
 
 def dialogues(settings: "PostfixPolicySettings", with_sender: bool) -> MakeDialogue:
-    return lambda peer, datagram: PostfixPolicyDialogue(with_sender=with_sender)
+    return lambda peer, datagram: PostfixPolicyDialogue(
+        with_sender=with_sender, prepend=settings.prepend
+    )

@@ -56,7 +56,17 @@ class AnswerSettings(
 
 
 class PostfixPolicySettings(AnswerSettings, tag="postfix_policy", kw_only=True, frozen=True):
-    """A Postfix policy service (SMTPD_POLICY_README)."""
+    """A Postfix policy service (SMTPD_POLICY_README).
+
+    `prepend`: the name of a header with the user, for requests with that policy_context.
+    """
+
+    prepend: str | None = None
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.prepend is not None and not re.fullmatch(r"[!-9;-~]{1,60}", self.prepend):
+            raise Complaint(f"{where}.prepend", f"{self.prepend!r} is no name of a header")
 
 
 class WhosonAnswerSettings(AnswerSettings, tag="whoson", kw_only=True, frozen=True):

@@ -3,7 +3,10 @@
 import pytest
 
 from poplock.answers.postfix_policy import PostfixPolicyDialogue
+from poplock.core.addresses import Network
+from poplock.core.answers import NoOpinion, Permit, Unavailable
 from poplock.core.errors import WireError
+from poplock.core.grants import Grant
 
 REQUEST = b"request=smtpd_access_policy\nclient_address=203.0.113.9\nsender=\n\n"
 
@@ -39,3 +42,23 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     other = REQUEST.replace(b"203.0.113.9", b"203.0.113.10")
     queries = PostfixPolicyDialogue(with_sender=True).receive_data(REQUEST + other + REQUEST[:20])
     assert [q.client for q in queries] == ["203.0.113.9", "203.0.113.10"]
+
+
+def test_a_request_for_the_header_names_the_user_and_never_lets_relay() -> None:
+    header = REQUEST.replace(b"sender=\n", b"sender=\npolicy_context=prepend\n")
+    permit = Permit(Grant(Network("203.0.113.9/32"), "ann\r\nX: y", "log", "x", 0.0, 0.0, 9.0))
+    dialogue = PostfixPolicyDialogue(prepend="X-User")
+    for outcome, action in (
+        (permit, b"PREPEND X-User: ann??X:?y"),
+        (NoOpinion("no grant"), b"DUNNO"),
+        (Unavailable("no store"), b"DUNNO"),
+    ):
+        asked, relays = dialogue.receive_data(header + REQUEST)
+        dialogue.reply(asked, outcome)
+        assert dialogue.data_to_send() == b"action=%b\n\n" % action
+        dialogue.reply(relays, permit)
+        assert dialogue.data_to_send() == b"action=OK\n\n"
+    plain = PostfixPolicyDialogue()
+    (asked,) = plain.receive_data(header)
+    plain.reply(asked, NoOpinion("no grant"))
+    assert plain.data_to_send() == b"action=DUNNO\n\n"
