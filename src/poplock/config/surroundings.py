@@ -5,15 +5,11 @@ Looked at before anything is started, so that a wrong path costs a clear line an
 
 import os
 import pwd
-import shutil
 import stat
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import ConfigError
-from ..sources.peer_files import read_allow, read_clients
-from ..sources.tokens import TokenFileError, Tokens
 from .listen import Tls
 from .load import at
 from .maps import CdbSettings, TextSettings
@@ -65,9 +61,9 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
         elif isinstance(source, HttpSettings):
             found.append((f"source[{i}].tokens_file", _tokens(source.tokens_file)))
         elif isinstance(source, DracSettings) and source.allow_file is not None:
-            found.append((f"source[{i}].allow_file", _sound(read_allow, source.allow_file)))
+            found.append((f"source[{i}].allow_file", _peers("read_allow", source.allow_file)))
         elif isinstance(source, RadiusSettings):
-            found.append((f"source[{i}].clients_file", _sound(read_clients, source.clients_file)))
+            found.append((f"source[{i}].clients_file", _peers("read_clients", source.clients_file)))
     for i, answer in enumerate(config.answer):
         socket = answer.socket().path
         if socket is not None:
@@ -102,6 +98,8 @@ def _tokens(path: str) -> str | None:
     why = _readable(path)
     if why is not None:
         return f"{why}; make it with: poplock token NAME" if not Path(path).exists() else why
+    from ..sources.tokens import TokenFileError, Tokens  # of few, and large
+
     try:
         Tokens(Path(path), float).read()
     except TokenFileError as error:
@@ -109,10 +107,12 @@ def _tokens(path: str) -> str | None:
     return None
 
 
-def _sound(read: Callable[[Path], object], path: str) -> str | None:
-    """What is wrong with a file that is read once, at the start."""
+def _peers(reader: str, path: str) -> str | None:
+    """What is wrong with a file of peers, which is read once, at the start."""
+    from ..sources import peer_files
+
     try:
-        read(Path(path))
+        getattr(peer_files, reader)(Path(path))
     except ConfigError as error:
         return str(error)
     return None
@@ -147,7 +147,9 @@ def _readable_log(path: str) -> str | None:
 
 
 def _on_path(program: str) -> str | None:
-    if shutil.which(program) is None:
+    from shutil import which
+
+    if which(program) is None:
         return f"there is no {program} on this host (PATH is {os.environ.get('PATH', os.defpath)})"
     return None
 
