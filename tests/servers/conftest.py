@@ -39,3 +39,20 @@ def courier(release: str) -> Iterator[Host]:
         servers.start_rsyslog(host)
         servers.start_courier(host)
         yield host
+
+
+@pytest.fixture(scope="session", params=servers.POP_SERVERS)
+def pop_name(request: pytest.FixtureRequest) -> str:
+    """Each POP/IMAP server that Debian has, by its dialect's name."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def pop_host(release: str, pop_name: str) -> Iterator[Host]:
+    """That server and Postfix in one root. Session scope: the tests of several files share it."""
+    server = servers.POP_SERVERS[pop_name]
+    with Host(release, server.packages, servers.PREPARE_POSTFIX) as host:
+        servers.start_rsyslog(host)
+        server.start(host)
+        servers.start_postfix(host, {})
+        yield host

@@ -7,11 +7,9 @@ its TLS port, IPv4 and IPv6 where it listens there.
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from poplock.cli.parse import command
@@ -25,21 +23,6 @@ from tests.servers.test_dovecot_postfix import CONFIG
 
 Seen = Counter[tuple[str, str, str | None, str | None]]
 REMOTE4, NEIGHBOUR, REMOTE6 = "203.0.113.5", "203.0.113.6", "2001:db8:1::5"
-
-
-@pytest.fixture(scope="module", params=servers.POP_SERVERS)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def host(release: str, name: str) -> Iterator[Host]:
-    server = servers.POP_SERVERS[name]
-    with Host(release, server.packages, servers.PREPARE_POSTFIX) as running:
-        servers.start_rsyslog(running)
-        server.start(running)
-        servers.start_postfix(running, {})
-        yield running
 
 
 def play(host: Host, server: Server) -> Seen:
@@ -82,7 +65,8 @@ def parsed(log: Path, name: str) -> tuple[Seen, list[dict[str, object]]]:
     return seen, rows
 
 
-def test_exactly_the_right_events_under_every_prefix(host: Host, name: str) -> None:
+def test_exactly_the_right_events_under_every_prefix(pop_host: Host, pop_name: str) -> None:
+    host, name = pop_host, pop_name
     server = servers.POP_SERVERS[name]
     logs = host.shared / "log"
     for file in FILES:
@@ -103,9 +87,9 @@ def test_exactly_the_right_events_under_every_prefix(host: Host, name: str) -> N
 
 
 def test_a_login_earns_relaying_at_a_real_postfix_for_its_address_alone(
-    host: Host, name: str, tmp_path: Path
+    pop_host: Host, pop_name: str, tmp_path: Path
 ) -> None:
-    server = servers.POP_SERVERS[name]
+    host, server = pop_host, servers.POP_SERVERS[pop_name]
     config = CONFIG.format(
         window="60m",
         log=host.shared / "log" / "mail-rfc3339.log",
