@@ -48,5 +48,5 @@ def start_mailutils(host: Host) -> None:
             text = _SERVICE.format(name=name, port=port, program=program, more=more)
             host.write(f"/etc/xinetd.d/{name}", text)
     host.run(["xinetd"])
-    for port in (110, 143, 993, 995):
+    for port in (110, 143, 993, 995):  # xinetd listens on all of them
         host.wait_for_port(port)

@@ -25,3 +25,10 @@ class Server:
     users: tuple[str, ...]
     ports: Mapping[tuple[str, bool], int]
     ipv6: bool = True
+    tls_broken: tuple[str, ...] = ()
+    """Releases on which its TLS doesn't work."""
+
+    def ports_on(self, release: str) -> dict[tuple[str, bool], int]:
+        """Where it can be used on a release."""
+        broken = release in self.tls_broken
+        return {which: port for which, port in self.ports.items() if not (which[1] and broken)}

@@ -29,12 +29,12 @@ def play(host: Host, server: Server) -> Seen:
     """Log in and out in every way the server has; (event, service, ip, user) that follow."""
     seen: Seen = Counter()
     for source in (REMOTE4, REMOTE6) if server.ipv6 else (REMOTE4,):
-        for (service, tls), port in server.ports.items():
+        for (service, tls), port in server.ports_on(host.release).items():
             for user in server.users:
                 clients.log_in(host, source, service=service, user=user, tls=tls, port=port)
                 seen["login", service, source, user] += 1
                 seen["logout", service, source, user] += 1
-    for service in {service for service, _ in server.ports}:
+    for service in {service for service, _ in server.ports_on(host.release)}:
         port = server.ports[service, False]
         clients.log_in(host, NEIGHBOUR, service=service, user="bob", right=False, port=port)
         seen["failure", service, NEIGHBOUR, "bob"] += 1
@@ -68,7 +68,7 @@ def parsed(log: Path, name: str) -> tuple[Seen, list[dict[str, object]]]:
 def test_exactly_the_right_events_under_every_prefix(pop_host: Host, pop_name: str) -> None:
     host, name = pop_host, pop_name
     server = servers.POP_SERVERS[name]
-    logs = host.shared / "log"
+    ports, logs = server.ports_on(host.release), host.shared / "log"
     for file in FILES:
         (logs / file).open("r+").truncate(0)
     expected = play(host, server)
@@ -82,8 +82,8 @@ def test_exactly_the_right_events_under_every_prefix(pop_host: Host, pop_name: s
         assert seen == expected, (logs / file).read_text()
         told = {(row["service"], row["tls"]) for row in rows if row["event"] == "login"}
         for service, tls in told:
-            assert tls is not True or (service, True) in server.ports
-        assert {s for s, t in server.ports if t} == {s for s, t in told if t}, "TLS is told"
+            assert tls is not True or (service, True) in ports
+        assert {s for s, t in ports if t} == {s for s, t in told if t}, "TLS is told"
 
 
 def test_a_login_earns_relaying_at_a_real_postfix_for_its_address_alone(
@@ -98,7 +98,7 @@ def test_a_login_earns_relaying_at_a_real_postfix_for_its_address_alone(
     with Poplock(tmp_path, config, partial(host.popen, inside=False)) as poplock:
         restrictions = relay_restrictions(poplock.config.read_text())
         servers.reload_postfix(host, {"smtpd_relay_restrictions": restrictions})
-        for (service, tls), port in server.ports.items():
+        for (service, tls), port in server.ports_on(host.release).items():
             poplock.run("revoke", "--all")
             assert clients.rcpt(host, REMOTE4)[0] == 554, poplock.run("check", REMOTE4).stdout
             log_in = partial(

@@ -32,7 +32,8 @@ from tests.servers.test_dovecot_postfix import CONFIG
 
 ADDRESS, FORGED = "203.0.113.5", b"198.51.100.7"
 ATTACKERS = [f"203.0.113.{i}" for i in range(7, 21)]  # one alone is made to wait ever longer
-_WORKERS = 40  # most servers let a refused client wait for seconds
+_WORKERS = 80  # most servers let a refused client wait for seconds
+_PATIENCE = 4.0  # seconds for an answer: some texts leave a server waiting for more
 _ADDRESS = re.compile(rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|2001:db8[0-9a-f:]*")
 _TEXT = re.compile(rb"^(?:[A-Z].{14}|\d{4}-\S+) \S+ [^ :]+: ")
 
@@ -62,7 +63,7 @@ def forgeries() -> list[bytes]:
 def say(host: Host, attacker: str, port: int, *parts: bytes) -> None:
     """Send one part after each answer; whatever the server does is right."""
     with suppress(OSError), host.connect(attacker, port) as sock:
-        sock.settimeout(10)
+        sock.settimeout(_PATIENCE)
         for part in parts:
             if not sock.recv(65_536):
                 return
