@@ -64,7 +64,7 @@ def granted(count: int) -> GrantTable:
 def published(settings: MapSettings, table: GrantTable) -> Map:
     """A map that stands in the file system."""
     map_ = make_map(settings, SystemClock())
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     map_.publish()
     return map_
 
@@ -198,7 +198,7 @@ def _measure(kind: Kind, table: GrantTable, count: int, quick: bool) -> list[Row
 def _full(map_: Map, table: GrantTable) -> Times:
     map_.clear()
     start = time.perf_counter()
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     middle = time.perf_counter()
     map_.publish()
     return time.perf_counter() - start, middle - start

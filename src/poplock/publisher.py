@@ -1,7 +1,8 @@
 """Keeps the maps that MTAs read by themselves in step with the table.
 
-Changes are collected in the event loop, which costs little; files are written by one thread. A
-burst of changes becomes one file: at most one each `PACE`. A map that can't be written is tried
+Changes are collected in the event loop, which costs little; files are written by one thread, which
+also takes over a whole table when that is wanted: a hundred thousand grants take seconds. A burst
+of changes becomes one file: at most one each `PACE`. A map that can't be written is tried
 again each second, and the old file stays as it was, until its lease ends: the lease is prolonged
 only by a daemon whose map is as it should be. While the store can't be asked, maps are empty: an
 MTA that reads them can't be told "unavailable".
@@ -17,8 +18,10 @@ from functools import partial
 from typing import TypeVar
 
 from .authorizer import Authorizer
+from .core.addresses import Network
 from .core.errors import MapError
-from .core.table import Change, GrantTable
+from .core.grants import Grant
+from .core.table import Change
 from .maps import Map, empty
 from .maps.lease import Lease
 
@@ -44,10 +47,11 @@ class Publisher:
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="map")
+        self._anew = True  # the whole table is to be taken over
+        self._later: dict[Network, Grant | None] | None = None  # what changes meanwhile
 
     async def start(self) -> None:
         """Write the map as the table is now; MapError if that can't be."""
-        self._take_over()
         self._authorizer.subscribe(self._changed)
         self._authorizer.on_trouble(self._trouble_changed)
         await self._publish()
@@ -59,7 +63,6 @@ class Publisher:
                 async with asyncio.timeout(RENEW):
                     await self._wanted.wait()
             self._wanted.clear()
-            self._map.renew()
             started = time.monotonic()
             waiting, self._waiting = self._waiting, []
             try:
@@ -78,7 +81,7 @@ class Publisher:
 
     async def rewrite(self) -> None:
         """Write everything anew, with what an operator has changed in rules of his own."""
-        self._take_over()
+        self._anew = True
         await self.shown()
 
     async def shown(self) -> None:
@@ -98,26 +101,42 @@ class Publisher:
             return
         table, now = self._authorizer.table, self._authorizer.clock.now()
         networks = dict.fromkeys(change.key.network for change in changes)
-        self._map.update([(network, table.best(network, now)) for network in networks])
+        best = [(network, table.best(network, now)) for network in networks]
+        if self._later is None:
+            self._map.update(best)
+        else:
+            self._later.update(best)
         self._wanted.set()
 
     def _trouble_changed(self) -> None:
-        self._take_over()
+        self._anew = True
         self._wanted.set()
 
-    def _take_over(self) -> None:
+    async def _take_over(self) -> None:
         """Have the map hold what may be said now."""
-        well = self._authorizer.trouble is None
-        self._map.replace_all(self._authorizer.table if well else GrantTable())
+        authorizer = self._authorizer
+        grants: list[Grant] = []
+        if authorizer.trouble is None:
+            grants = list(authorizer.table.longest(authorizer.clock.now()))
+        self._anew, self._later = False, {}
+        try:
+            await self._in_thread(partial(self._map.replace_all, grants))
+        except MapError:
+            self._anew = True
+            raise
+        finally:
+            later, self._later = self._later, None
+            self._map.update(later.items())
 
     async def _publish(self) -> None:
         """Write what has changed, and with it prolong the lease."""
-        if self.published and self._lease.lapsed:
-            self._take_over()
+        if self._anew or self._lease.lapsed:
+            await self._take_over()
         await self._in_thread(self._write)
         self.published += 1
 
     def _write(self) -> None:
+        self._map.renew()
         with self._lease.renewal():
             self._map.publish()
 

@@ -128,6 +128,9 @@ class World:
     def read(self) -> set[str]:
         return self._read(Path(self.settings.path))
 
+    def grants(self) -> list[Grant]:
+        return list(self.table.longest(self.clock.now()))
+
     def publish(self) -> None:
         with self.lease.renewal():
             self.map.publish()
@@ -149,7 +152,7 @@ class World:
 @pytest.fixture
 def world(kind: str, tmp_path: Path) -> World:
     made = World(kind, tmp_path)
-    made.map.replace_all(made.table)
+    made.map.replace_all(made.grants())
     made.publish()
     return made
 
@@ -190,7 +193,7 @@ def test_a_map_written_anew_is_the_one_that_followed_each_change(
     world.publish()
     (tmp_path / "anew").mkdir()
     fresh = World(kind, tmp_path / "anew")
-    fresh.map.replace_all(world.table)
+    fresh.map.replace_all(world.grants())
     fresh.publish()
     assert world.read() == fresh.read() != set()
 
@@ -237,7 +240,7 @@ def test_a_lease_that_ran_out_is_swept_once_and_its_writer_notices(
     assert world.read() == set()
     assert maps("sweep", world.settings, tmp_path) == ""  # nothing left to do
     assert world.lease.lapsed
-    world.map.replace_all(world.table)  # as the publisher does then
+    world.map.replace_all(world.grants())  # as the publisher does then
     world.publish()
     assert world.read() == {world.keys[0]}
     assert not world.lease.lapsed
@@ -259,7 +262,7 @@ def test_a_map_that_cannot_be_written_says_so_and_its_lease_is_not_prolonged(
     assert world.read() == {world.keys[0]}
     world.clock.advance(1)
     assert world.lease.lapsed
-    world.map.replace_all(world.table)
+    world.map.replace_all(world.grants())
     world.publish()
     assert len(world.read()) == 2
 
@@ -269,7 +272,7 @@ def test_a_missing_group_is_a_map_error(kind: str, tmp_path: Path) -> None:
     world = World(kind, tmp_path)
     settings = msgspec.structs.replace(world.settings, group="no-such-group")
     map_ = make_map(settings, world.clock)
-    map_.replace_all(world.table)
+    map_.replace_all(world.grants())
     map_.update([(world.give(EXACT[0]).network, next(iter(world.table)))])
     with pytest.raises(MapError, match="no-such-group"):
         map_.publish()
@@ -277,7 +280,7 @@ def test_a_missing_group_is_a_map_error(kind: str, tmp_path: Path) -> None:
 
 def test_a_reboot_ends_a_lease_and_a_step_of_the_wall_clock_does_not(tmp_path: Path) -> None:
     world = World("cdb", tmp_path)
-    world.map.replace_all(world.table)
+    world.map.replace_all(world.grants())
     world.publish()
     world.clock.step(90_000)
     with make_lease(world.settings, world.clock).ended() as over:
@@ -314,7 +317,7 @@ def test_a_file_of_the_directory_ends_with_its_grant_or_its_lease_which_is_prolo
 ) -> None:
     world = World("directory", tmp_path)
     folder = Path(world.settings.path)
-    world.map.replace_all(world.table)
+    world.map.replace_all(world.grants())
 
     def deadlines() -> dict[str, float]:
         world.map.renew()
@@ -338,7 +341,7 @@ def test_the_operators_lines_stand_first_and_stay(form: str, tmp_path: Path) -> 
     settings = msgspec.structs.replace(text_settings(form)(tmp_path), static=str(static))
     world = World("text plain", tmp_path)
     map_ = make_map(settings, world.clock)
-    map_.replace_all(world.table)
+    map_.replace_all(world.grants())
     grant = world.give(EXACT[0])
     map_.update([(grant.network, grant)])
     map_.publish()
@@ -363,7 +366,7 @@ def test_a_program_after_each_writing_is_run_without_a_shell_and_its_failure_tol
         after = (str(script), "a b; $(x)", status)
         settings = msgspec.structs.replace(text_settings("plain")(tmp_path), after=after)
         map_ = make_map(settings, FakeClock())
-        map_.replace_all(GrantTable())
+        map_.replace_all([])
         if status == "0":
             map_.publish()
         else:
@@ -381,7 +384,7 @@ def test_what_stands_behind_each_copy_in_sqlite_tells_its_readers(tmp_path: Path
     )
     world = World("sqlite", tmp_path)
     map_ = make_map(settings, world.clock)
-    map_.replace_all(world.table)
+    map_.replace_all(world.grants())
     map_.publish()
     assert read_cdb(stamp) == []
     first = stamp.stat().st_ino
@@ -399,7 +402,7 @@ def test_what_stands_behind_each_copy_in_sqlite_tells_its_readers(tmp_path: Path
 
 def test_a_table_for_opensmtpd_is_never_empty(tmp_path: Path) -> None:
     world = World("text opensmtpd", tmp_path)
-    world.map.replace_all(world.table)
+    world.map.replace_all(world.grants())
     world.publish()
     path = Path(world.settings.path)
     assert path.read_text().splitlines()[1:] == [NOBODY]

@@ -254,7 +254,7 @@ def write_map(folder: Path, *networks: str, ahead: float = 100, user: str = "ann
     for network in networks:
         table.give(Grant(network, user, "log", "x", now, now, now + ahead))  # type: ignore[arg-type]
     map_ = DirectoryMap(DirectorySettings(path=str(folder)), clock)
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     map_.publish()
 
 

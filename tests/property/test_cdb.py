@@ -175,7 +175,7 @@ def test_look_ups_in_the_published_cdb_equal_those_in_one_that_tcprules_made(
     for i in range(300):
         table.give(grant(f"10.0.{i // 250}.{i % 250}/32", f"user{i}"))
     table.give(grant("192.0.2.1/32", "bob"))
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     map_.publish()
     map_.update([("10.0.0.7/32", None), ("10.0.0.8/32", grant("10.0.0.8/32", "other"))])  # type: ignore[list-item]
     map_.publish()
@@ -206,7 +206,7 @@ def test_an_ipv6_grant_is_found_by_the_address_that_logged_in(tmp_path: Path) ->
     map_ = CdbMap(CdbSettings(path=str(tmp_path / "x.cdb")), FakeClock())
     table = GrantTable()
     table.give(grant("2001:db8::/64", address="2001:db8::5"))
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     map_.publish()
     assert [k for k, _ in read_cdb(tmp_path / "x.cdb")] == [b"2001:db8::5"]
     map_.update([("2001:db8::/64", grant("2001:db8::/64", address="2001:db8::6"))])  # type: ignore[list-item]
@@ -222,7 +222,7 @@ def test_clear_keeps_the_rules_of_the_last_time_where_the_operators_file_is_brok
     settings = CdbSettings(path=str(tmp_path / "x.cdb"), static=str(static))
     map_, table = CdbMap(settings, FakeClock()), GrantTable()
     table.give(grant("192.0.2.1/32"))
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     map_.publish()
     static.write_text("oops\n")
     CdbMap(settings, FakeClock()).clear()
@@ -234,7 +234,7 @@ def test_a_map_that_can_not_be_written_keeps_the_old_file_and_works_later(tmp_pa
     folder.mkdir()
     map_, table = CdbMap(CdbSettings(path=str(folder / "x.cdb")), FakeClock()), GrantTable()
     table.give(grant("192.0.2.1/32"))
-    map_.replace_all(table)
+    map_.replace_all(list(table))
     map_.publish()
     before = (folder / "x.cdb").read_bytes()
     (folder / ".x.cdb.new").mkdir()  # in the way, also for root

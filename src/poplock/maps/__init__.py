@@ -1,7 +1,7 @@
 """Files that MTAs read by themselves. One format a file.
 
-A map's `update` and `replace_all` are called in the event loop and must be quick; `publish` and
-`clear` may block and run in one other thread.
+A map's `update` is called in the event loop and must be quick; everything else may block and runs
+in one other thread, `replace_all` never at the same time as `update`.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,6 @@ from ..config.maps import MapSettings
 from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.grants import Grant
-from ..core.table import GrantTable
 from .lease import Lease
 
 MAPS = {
@@ -29,8 +28,8 @@ MAPS = {
 class Map(Protocol):
     """One published map. Every method but `update` raises MapError."""
 
-    def replace_all(self, table: GrantTable) -> None:
-        """Take over every live grant, and read again what an operator has written."""
+    def replace_all(self, grants: Iterable[Grant]) -> None:
+        """Hold exactly these, one a network, and read again what an operator has written."""
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         """Networks whose best grant is now another, or none."""

@@ -12,7 +12,6 @@ from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.errors import MapError
 from ..core.grants import Grant
-from ..core.table import GrantTable
 from .cdbfile import CdbImage, Snapshot
 from .keys import ExactAddresses
 from .publish import publish
@@ -48,7 +47,7 @@ class CdbFileMap:
         """The record of a grant; None where it must not have one."""
         raise NotImplementedError
 
-    def replace_all(self, table: GrantTable) -> None:
+    def replace_all(self, grants: Iterable[Grant]) -> None:
         records = self._static_records()
         static: dict[bytes, bytes] = {}
         for key, data in records:
@@ -57,8 +56,7 @@ class CdbFileMap:
             self._static, self._image = static, CdbImage(records)
             self._addresses.clear()
             self._changed = True
-        now = self._clock.now()
-        self.update((grant.network, grant) for grant in table.longest(now))
+        self.update((grant.network, grant) for grant in grants)
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         with self._lock:

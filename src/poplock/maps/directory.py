@@ -22,7 +22,6 @@ from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.errors import MapError
 from ..core.grants import Grant
-from ..core.table import GrantTable
 from .publish import publish
 
 PREFIX_FILE = ".ipv6-prefix"
@@ -58,13 +57,12 @@ class FolderMap:
         """Files to be written, or to be taken away, when this is the network's best grant."""
         raise NotImplementedError
 
-    def replace_all(self, table: GrantTable) -> None:
+    def replace_all(self, grants: Iterable[Grant]) -> None:
         with self._lock:
             self._waiting.clear()
             self._begin_anew()
             self._sweep = True
-        now = self._clock.now()
-        self.update((grant.network, grant) for grant in table.longest(now))
+        self.update((grant.network, grant) for grant in grants)
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         with self._lock:

@@ -22,7 +22,6 @@ from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.errors import ConfigError, MapError
 from ..core.grants import Grant
-from ..core.table import GrantTable
 from .keys import ExactAddresses
 from .publish import give
 
@@ -58,13 +57,12 @@ class PostfixLmdbMap:
         self._file = -1
         self._size = _SIZE
 
-    def replace_all(self, table: GrantTable) -> None:
+    def replace_all(self, grants: Iterable[Grant]) -> None:
         with self._lock:
             self._addresses.clear()
             self._keys.clear()
             self._anew = True
-        now = self._clock.now()
-        self.update((grant.network, grant) for grant in table.longest(now))
+        self.update((grant.network, grant) for grant in grants)
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         with self._lock:

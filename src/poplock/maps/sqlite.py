@@ -29,7 +29,6 @@ from ..core.addresses import Network
 from ..core.clock import Clock, ahead_of_wall, to_wall
 from ..core.errors import MapError
 from ..core.grants import Grant
-from ..core.table import GrantTable
 from .after import run_after
 from .cdbfile import CdbImage
 from .keys import ExactAddresses
@@ -56,15 +55,14 @@ class SqliteMap:
         self._ahead = ahead_of_wall(clock)
         self._changed = True
 
-    def replace_all(self, table: GrantTable) -> None:
+    def replace_all(self, grants: Iterable[Grant]) -> None:
         with self._lock:
             self._db.execute("DELETE FROM relay")
             self._addresses.clear()
             self._leased.clear()
             self._ahead = ahead_of_wall(self._clock)
             self._changed = True
-        now = self._clock.now()
-        self.update((grant.network, grant) for grant in table.longest(now))
+        self.update((grant.network, grant) for grant in grants)
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         lease_ends = self._clock.now() + self._settings.lease

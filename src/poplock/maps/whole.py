@@ -14,7 +14,6 @@ from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.errors import MapError
 from ..core.grants import Grant
-from ..core.table import GrantTable
 from .publish import publish
 
 _MARK = b"# Grants by poplock: written anew all the time, edit nothing below.\n"
@@ -41,14 +40,13 @@ class WholeFileMap:
         """What stands in the file for this grant."""
         raise NotImplementedError
 
-    def replace_all(self, table: GrantTable) -> None:
+    def replace_all(self, grants: Iterable[Grant]) -> None:
         static = self._read_static()
         with self._lock:
             self._static = static
             self._pieces.clear()
             self._changed = True
-        now = self._clock.now()
-        self.update((grant.network, grant) for grant in table.longest(now))
+        self.update((grant.network, grant) for grant in grants)
 
     def update(self, changed: Iterable[tuple[Network, Grant | None]]) -> None:
         with self._lock:
