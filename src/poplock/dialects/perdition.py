@@ -10,7 +10,8 @@ r"""Perdition 2.2, a proxy for POP3 and IMAP: it logs in to the real server with
 Each process serves one connection and logs its end. Only IPv4 is read.
 
 Security: the address stands before all that is the client's. The name is client text in quotes: one
-that holds a quote or a blank is not read. Status is "ok" only where the real server said so. That server sees Perdition's address in place of the client's.
+that holds a quote or a blank is not read. Status is "ok" only where the real server said so. That
+server sees Perdition's address in place of the client's.
 """
 
 from ..core.events import Event, Failure, Login, Logout
