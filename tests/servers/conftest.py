@@ -10,13 +10,18 @@ from testbed.roots import RELEASES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one root stay on one worker: starting a root takes seconds."""
+    """Tests of one root stay on one worker: starting a root takes seconds.
+
+    A file's tests share its roots, one for each release; those of the matrix have one each.
+    """
     for item in items:
         if "tests/servers" in str(item.path):
             callspec = getattr(item, "callspec", None)
             release = callspec.params.get("release", "") if callspec else ""
+            alone = item.path.name == "test_matrix.py"
+            group = item.name if alone else f"{item.path.name} {release}"
             item.add_marker(pytest.mark.servers)
-            item.add_marker(pytest.mark.xdist_group(f"{release}"))
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", params=RELEASES)
