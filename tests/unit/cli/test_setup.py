@@ -76,6 +76,23 @@ FOR_MTAS = [
     ("netqmail", a_map("cdb", "/x/smtp.cdb"), "tcpserver -v -R -l 0 -x /x/smtp.cdb 0 smtp"),
 ]
 
+ZONE = 'zone = "relay.example.org."\n'
+FOR_MTAS += [
+    (
+        "stalwart",
+        answer("dns", "udp:127.0.0.1:53") + ZONE,
+        "dns_query(ip_reverse_name(remote_ip) + '.relay.example.org', 'ipv4')[0] == '127.0.0.2'\n",
+    ),
+    ("stalwart", answer("dns", "udp:[::1]:53") + ZONE, "stub-addr: ::1@53\n"),
+    (
+        "kumomta",
+        answer("dns", "udp:127.0.0.1:53") + ZONE,
+        "pcall(kumo.dns.rbl_lookup, peer, 'relay.example.org', 'poplock')\n",
+    ),
+    ("kumomta", answer("dns", "udp:[::1]:53") + ZONE, "name_servers = { '[::1]:53' }"),
+    ("maddy", answer("line", "unix:/run/l"), "Maddy can't ask poplock: it relays by sender"),
+]
+
 
 @pytest.mark.parametrize(("name", "text", "says"), FOR_MTAS)
 def test_lines_for_an_mta_name_the_socket_or_file_of_the_configuration(
@@ -84,6 +101,15 @@ def test_lines_for_an_mta_name_the_socket_or_file_of_the_configuration(
     status, output = run(tmp_path, name, text)
     assert status == 0, output
     assert says in output
+
+
+@pytest.mark.parametrize("name", ["stalwart", "kumomta"])
+def test_who_asks_by_udp_is_not_given_the_zone_that_answers_by_tcp(
+    tmp_path: Path, name: str
+) -> None:
+    status, output = run(tmp_path, name, answer("dns", "inet:127.0.0.1:53") + ZONE)
+    assert status != 0
+    assert 'listen = "udp:127.0.0.1:10053"' in output
 
 
 def test_postfix_is_not_given_a_copy_in_sqlite_whose_changes_it_would_miss(tmp_path: Path) -> None:
