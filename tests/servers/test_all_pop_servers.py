@@ -104,8 +104,9 @@ def test_a_login_earns_relaying_at_a_real_postfix_for_its_address_alone(
             log_in = partial(
                 clients.log_in, host, REMOTE4, service=service, user="alice", tls=tls, port=port
             )
-            log_in(right=False)
-            assert clients.rcpt(host, REMOTE4)[0] == 554, "a refused login"
+            if not tls:  # servers let a refused client wait for seconds
+                log_in(right=False)
+                assert clients.rcpt(host, REMOTE4)[0] == 554, "a refused login"
             log_in()
             assert clients.rcpt(host, REMOTE4)[0] == 250
             assert clients.rcpt(host, NEIGHBOUR)[0] == 554

@@ -73,7 +73,7 @@ def test_an_idle_session_is_permitted_until_a_window_after_its_end(
 def test_a_logout_that_never_comes_is_bounded(
     pop_host: Host, pop_name: str, tmp_path: Path
 ) -> None:
-    with poplock_with(pop_host, tmp_path, "2s", "20s") as poplock:
+    with poplock_with(pop_host, tmp_path, "2s", "12s") as poplock:
         client = idle(pop_host)
         program = {"dovecot": "^imap$", "courier": "^imapd$"}[pop_name]
         pop_host.run(["sh", "-c", f"kill -9 $(pgrep '{program}')"])
