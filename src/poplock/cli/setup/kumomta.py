@@ -11,26 +11,15 @@ domains are the operator's, and its answer also decides on feedback loops and bo
 """
 
 from ...config import Config
-from ...config.answers import DnsSettings
-from ...core.errors import PoplockError
-
-_MISSING = """\
-the configuration has no DNS zone for KumoMTA; add to it:
-
-[[answer]]
-type = "dns"
-listen = "udp:127.0.0.1:10053"
-zone = "relay.example.org"
-"""
+from .dns_zone import zone_for
 
 
 def lines(config: Config) -> str:
     """Lines for init.lua."""
-    for answer in config.answer:
-        if isinstance(answer, DnsSettings) and answer.socket().kind == "udp":
-            socket, zone = answer.socket(), answer.zone.rstrip(".")
-            host = f"[{socket.host}]" if ":" in str(socket.host) else socket.host
-            return f"""\
+    answer = zone_for("KumoMTA", config)
+    socket, zone = answer.socket(), answer.zone.rstrip(".")
+    host = f"[{socket.host}]" if ":" in str(socket.host) else socket.host
+    return f"""\
 -- For 2025.12.02 and later. From KumoMTA's documentation and source of August 2026, not run here.
 -- /opt/kumomta/etc/policy/init.lua
 
@@ -57,4 +46,3 @@ end)
 -- who is revoked may go on until the connection ends.
 -- Stop poplock once and see that it relays for nobody.
 """
-    raise PoplockError(_MISSING)

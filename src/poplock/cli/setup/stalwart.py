@@ -12,26 +12,15 @@ it open, while poplock's copy is replaced by rename.
 """
 
 from ...config import Config
-from ...config.answers import DnsSettings
-from ...core.errors import PoplockError
-
-_MISSING = """\
-the configuration has no DNS zone for Stalwart; add to it:
-
-[[answer]]
-type = "dns"
-listen = "udp:127.0.0.1:10053"
-zone = "relay.example.org"
-"""
+from .dns_zone import zone_for
 
 
 def lines(config: Config) -> str:
     """The expression, and a resolver that finds the zone."""
-    for answer in config.answer:
-        if isinstance(answer, DnsSettings) and answer.socket().kind == "udp":
-            socket, zone = answer.socket(), answer.zone.rstrip(".")
-            client = f"ip_reverse_name(remote_ip) + '.{zone}'"
-            return f"""\
+    answer = zone_for("Stalwart", config)
+    socket, zone = answer.socket(), answer.zone.rstrip(".")
+    client = f"ip_reverse_name(remote_ip) + '.{zone}'"
+    return f"""\
 # From the documentation and source of Stalwart 0.16, not run here.
 # Settings > MTA > Session > RCPT TO Stage, "allowRelaying" (before 0.16: session.rcpt.relay):
 !is_empty(authenticated_as) || dns_query({client}, 'ipv4')[0] == '127.0.0.2'
@@ -51,4 +40,3 @@ stub-zone:
 # also while poplock is down: an expression can't say "try again".
 # Stop poplock once and see that it relays for nobody.
 """
-    raise PoplockError(_MISSING)
