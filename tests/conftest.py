@@ -57,4 +57,4 @@ def make_intake(
         if authorizer is not None:
             authorizer.record(events, position)
 
-    return Intake("log", 3600.0, Lent(clock, record, lambda: 0, kept, _at_once))
+    return Intake("log", 3600.0, Lent(clock, record, lambda: 0, kept, kept, _at_once))

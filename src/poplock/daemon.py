@@ -141,6 +141,7 @@ class Daemon:
             authorizer.record,
             asked=lambda: authorizer.counts.asked,
             kept=keeper.kept,
+            kept_soon=partial(keeper.kept, urgent=False),
             ready=keeper.not_far_behind,
             own=self._config.own_dialects(),
         )

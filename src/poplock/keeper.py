@@ -18,7 +18,7 @@ from .stores import Batch, Store
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds between attempts while the store fails
-_GROUPED = 0.05  # seconds of changes that share a commit while nobody waits for it
+_GROUPED = 0.05  # seconds of changes that share a commit while it isn't urgent for anybody
 _MOST_PENDING = 500  # changed grants; a commit takes some 5 ms then
 _HISTORY_SWEEP = 3600.0  # seconds between deletions of old history
 
@@ -38,12 +38,16 @@ class Keeper:
         self.commits = 0
         authorizer.wake = self._wanted.set
 
-    async def kept(self) -> None:
-        """Return when all that was recorded until now is on disk; StoreError if it can't be."""
+    async def kept(self, *, urgent: bool = True) -> None:
+        """Return when all that was recorded until now is on disk; StoreError if it can't be.
+
+        Who isn't `urgent` leaves the changes of the next moment the time to go with his.
+        """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         self._wanted.set()
-        self._urgent.set()
+        if urgent:
+            self._urgent.set()
         await done
 
     async def not_far_behind(self) -> None:

@@ -39,6 +39,8 @@ class Lent:
     """How many questions of MTAs there were so far."""
     kept: Callable[[], Awaitable[None]]
     """Returns when all that was recorded is on disk; StoreError if it can't be."""
+    kept_soon: Callable[[], Awaitable[None]]
+    """The same without haste: others' changes may go into the same commit."""
     ready: Callable[[], Awaitable[None]]
     """Returns when little waits for the disk; for sources that can wait."""
     own: Mapping[str, Dialect] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Intake:
         self.clock = lent.clock
         self.asked = lent.asked
         self.kept = lent.kept
+        self.kept_soon = lent.kept_soon
         self.ready = lent.ready
         self.health = Health()
         self._record = lent.record

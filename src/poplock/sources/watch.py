@@ -16,9 +16,10 @@ from pathlib import Path
 LOOK = 1.0  # seconds
 
 # inotify(7), linux/inotify.h
-_MODIFY, _ATTRIB, _DELETE_SELF, _MOVE_SELF = 0x002, 0x004, 0x400, 0x800
+_MODIFY, _ATTRIB, _CLOSE_WRITE, _DELETE_SELF, _MOVE_SELF = 0x002, 0x004, 0x008, 0x400, 0x800
 _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x040, 0x080, 0x100, 0x200
 _IN_FOLDER = _CREATE | _MOVED_TO | _MOVED_FROM | _DELETE
+_IN_DROP_BOX = _CLOSE_WRITE | _MOVED_TO  # not when a file is begun, nor when it is taken away
 _IN_FILE = _MODIFY | _ATTRIB | _MOVE_SELF | _DELETE_SELF
 _EVENTS = 65_536  # bytes read at once; what is left makes the descriptor readable again
 
@@ -26,12 +27,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Watch:
-    """Watches one path, whatever file stands there. Use as an async context manager."""
+    """Watches one path, whatever file stands there, or a drop box: a folder for the files that are
+    finished in it. Use as an async context manager."""
 
-    def __init__(self, path: Path, *, folder_only: bool = False) -> None:
+    def __init__(self, path: Path, *, drop_box: bool = False) -> None:
         self._path = path
-        self._folder = path if folder_only else path.parent
-        self._folder_only = folder_only
+        self._drop_box = drop_box
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> "Watch":
@@ -49,8 +50,10 @@ class Watch:
 
     def _add(self) -> None:
         """Watch what is there now; watching the same file again changes nothing."""
-        _watch(self._inotify, self._folder, _IN_FOLDER)
-        if not self._folder_only:
+        if self._drop_box:
+            _watch(self._inotify, self._path, _IN_DROP_BOX)
+        else:
+            _watch(self._inotify, self._path.parent, _IN_FOLDER)
             _watch(self._inotify, self._path, _IN_FILE)
 
     def _ready(self) -> None:

@@ -91,7 +91,7 @@ def read_on(log: Path, position: str | None) -> tuple[list[Event], str | None]:
         pass
 
     async def run() -> None:
-        lent = Lent(SystemClock(), record, lambda: 0, nothing, nothing)  # type: ignore[arg-type]
+        lent = Lent(SystemClock(), record, lambda: 0, nothing, nothing, nothing)  # type: ignore[arg-type]
         source = FileSource(Intake("log", 3600.0, lent), log, Scanner([TWO_LINES]))
         task = asyncio.create_task(source.run(position))
         async with asyncio.timeout(20):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from poplock.core.clock import FakeClock
 from poplock.core.errors import StoreError
 from poplock.core.events import Event
 from poplock.sources.spool import SpoolSource
+from poplock.sources.watch import Watch
 from tests.conftest import make_intake
 
 WHOLE = "poplock 1\nip 203.0.113.9\nservice pop3\ntls unknown\nuser {}\nend\n"
@@ -83,23 +85,36 @@ def test_a_file_without_its_end_gets_a_minute(tmp_path: Path) -> None:
         source(tmp_path, age=61).read(path)
 
 
-def run_until_caught_up(folder: Path, *, full: bool = False) -> list[Event]:
+def follow(
+    folder: Path, until: Callable[[SpoolSource], bool], kept: Callable[[], Awaitable[None]]
+) -> list[Event]:
+    """Run a source until that is so; what it recorded."""
     seen: list[Event] = []
-
-    async def kept() -> None:
-        if full:
-            raise StoreError("full")
-
     spool = SpoolSource(make_intake(FakeClock(), seen, kept), folder, ())
 
-    async def follow() -> None:
+    async def run() -> None:
         task = asyncio.create_task(spool.run(None))
-        while not spool.intake.health.caught_up:  # noqa: ASYNC110
+        while not until(spool):  # noqa: ASYNC110
             await asyncio.sleep(0)
         task.cancel()
 
-    asyncio.run(follow())
+    asyncio.run(run())
     return seen
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def at_once() -> None: ...
+
+
+async def full() -> None:
+    raise StoreError("full")
+
+
+def caught_up(spool: SpoolSource) -> bool:
+    return spool.intake.health.caught_up
 
 
 def test_more_files_than_a_batch_behind_as_many_that_have_no_end(tmp_path: Path) -> None:
@@ -107,13 +122,56 @@ def test_more_files_than_a_batch_behind_as_many_that_have_no_end(tmp_path: Path)
         drop(tmp_path, "poplock 1\n", f"login.0{number}")
     for number in range(1100):
         drop(tmp_path, WHOLE.format("ann"), f"login.1{number}")
-    assert len(run_until_caught_up(tmp_path)) == 1100
-    assert len(list(tmp_path.iterdir())) == 1100
+    assert len(follow(tmp_path, lambda _: len(files(tmp_path)) == 1100, at_once)) == 1100
+    assert all(path.name.startswith("login.0") for path in files(tmp_path))
 
 
 def test_files_stay_until_their_logins_are_on_disk(tmp_path: Path) -> None:
     drop(tmp_path, WHOLE.format("ann"))
-    assert len(run_until_caught_up(tmp_path, full=True)) == 1
-    assert len(list(tmp_path.iterdir())) == 1
-    assert len(run_until_caught_up(tmp_path)) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert len(follow(tmp_path, caught_up, full)) == 1
+    assert len(files(tmp_path)) == 1
+    assert len(follow(tmp_path, lambda _: not files(tmp_path), at_once)) == 1
+
+
+def test_a_login_counts_once_and_at_once_while_the_disk_takes_its_time(tmp_path: Path) -> None:
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    def both_seen(spool: SpoolSource) -> bool:
+        if spool.intake.health.events == 1 and not (tmp_path / "login.2").exists():
+            drop(tmp_path, WHOLE.format("bob"), "login.2")  # has the folder looked at again
+        return spool.intake.health.events >= 2
+
+    drop(tmp_path, WHOLE.format("ann"), "login.1")
+    assert [event.user for event in follow(tmp_path, both_seen, for_ever)] == ["ann", "bob"]
+    assert len(files(tmp_path)) == 2
+
+
+def test_no_more_is_read_than_a_batch_while_nothing_can_be_kept(tmp_path: Path) -> None:
+    for number in range(2500):
+        drop(tmp_path, WHOLE.format("ann"), f"login.{number}")
+    tries = 0
+
+    async def still_full() -> None:
+        nonlocal tries
+        tries += 1
+        await full()
+
+    assert len(follow(tmp_path, lambda _: tries == 1, still_full)) == 1000
+
+
+def test_a_file_is_looked_at_once_it_is_finished(tmp_path: Path) -> None:
+    """Not when it is begun: it would be read too early, and again after a second only."""
+
+    async def run() -> None:
+        async with Watch(tmp_path, drop_box=True) as watch:
+            watch.arm()
+            with (tmp_path / "login.1").open("w") as file:
+                file.write("poplock 1\n")
+                file.flush()
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                assert not watch._changed.is_set()
+            await watch._changed.wait()
+
+    asyncio.run(run())
