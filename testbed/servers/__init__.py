@@ -9,6 +9,7 @@ from .cyrus import start_cyrus
 from .dovecot import start_dovecot
 from .exim import EXIM, exim_on_both_families, start_exim
 from .haraka import PREPARE_HARAKA, start_haraka
+from .imapproxy import IMAPPROXY_PORTS, start_imapproxy
 from .journal import Journal, journald
 from .mailutils import start_mailutils
 from .model import USUAL, Server
@@ -52,6 +53,9 @@ POP_SERVERS = {
         tls_broken=("trixie",),  # 3.19 aborts where it starts with TLS in inetd mode
     ),
     "perdition": Server(("perdition", *DOVECOT_POSTFIX), start_perdition, USERS, PORTS, ipv6=False),
+    "imapproxy": Server(
+        ("imapproxy", *DOVECOT_POSTFIX), start_imapproxy, USERS, IMAPPROXY_PORTS, ipv6=False
+    ),
 }
 """Every POP/IMAP server of both Debian releases that has a dialect, by that dialect's name; each in
 a root with Postfix. solid-pop3d takes what follows an @ from a name, so carol isn't there."""

@@ -19,6 +19,7 @@ DIALECTS = {
     "solid_pop3d": "solid_pop3d:DIALECT",
     "mailutils": "mailutils:DIALECT",
     "perdition": "perdition:DIALECT",
+    "imapproxy": "imapproxy:DIALECT",
     "vpopmail": "vpopmail:DIALECT",
     "zimbra": "zimbra:DIALECT",
     "nginx": "nginx:DIALECT",

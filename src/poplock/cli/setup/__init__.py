@@ -30,6 +30,7 @@ NAMES = {
     "solid-pop3d": "pop3:solid_pop3d",
     "mailutils": "pop3:mailutils",
     "perdition": "pop3:perdition",
+    "imapproxy": "pop3:imapproxy",
     "qmail": "qmail:lines",
     "netqmail": "qmail:lines",
     "notqmail": "qmail:lines",

@@ -1,4 +1,4 @@
-"""Cyrus, popa3d, solid-pop3d, Mailutils, Perdition: servers whose logs are read as they are."""
+"""Servers whose logs are read as they are: Cyrus, popa3d, solid-pop3d, Mailutils, two proxies."""
 
 from ...config import Config
 from .logs import logs
@@ -58,11 +58,24 @@ def perdition(config: Config) -> str:
     """Where Perdition's logins are read, and what the real servers' logs mean then."""
     return f"""\
 # Perdition needs no change: it logs each login that the real server accepted.
-# The real servers see Perdition's address in place of the client's. Where their logs are read too,
+{_behind("Perdition")}{_parse(config, "perdition")}"""
+
+
+def imapproxy(config: Config) -> str:
+    """Where imapproxy's logins are read, and what the IMAP server's log means then."""
+    return f"""\
+# imapproxy needs no change: it logs each login that the IMAP server accepted, unless
+# syslog_prioritymask in /etc/imapproxy.conf keeps LOG_INFO back.
+{_behind("imapproxy")}{_parse(config, "imapproxy")}"""
+
+
+def _behind(proxy: str) -> str:
+    return f"""\
+# The real servers see {proxy}'s address in place of the client's. Where their logs are read too,
 # that address must earn nothing. In poplock.toml:
 #   [policy]
-#   never = ["ADDRESS-OF-PERDITION/32"]
-{_parse(config, "perdition")}"""
+#   never = ["ADDRESS-OF-{proxy.upper()}/32"]
+"""
 
 
 def _parse(config: Config, dialect: str, usual: str = "/var/log/mail.log") -> str:
