@@ -16,33 +16,48 @@ FOREIGN = "someone@elsewhere.test"
 LOCAL = "user@example.org"
 
 
-def _tls(sock: socket.socket) -> ssl.SSLSocket:
+def _trusting() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock)
+    return context
 
 
-def pop3(host: Host, source: str, *, tls: bool = False, port: int = 0) -> poplib.POP3:
-    """A greeted POP3 connection."""
+def over_tls(sock: socket.socket, name: bytes | None = None) -> ssl.SSLSocket:
+    """The same connection over TLS; `name` is whom the client says it looks for (SNI)."""
+    return _trusting().wrap_socket(sock, server_hostname=name)
+
+
+def pop3(
+    host: Host, source: str, *, tls: bool = False, starttls: bool = False, port: int = 0
+) -> poplib.POP3:
+    """A greeted POP3 connection: plain, TLS from its beginning, or from STLS on."""
 
     class Client(poplib.POP3):
         def _create_socket(self, timeout: float) -> socket.socket:
             sock = host.connect(source, port or (995 if tls else 110))
-            return _tls(sock) if tls else sock
+            return over_tls(sock) if tls else sock
 
-    return Client(source)
+    client = Client(source)
+    if starttls:
+        client.stls(_trusting())
+    return client
 
 
-def imap(host: Host, source: str, *, tls: bool = False, port: int = 0) -> imaplib.IMAP4:
-    """A greeted IMAP connection."""
+def imap(
+    host: Host, source: str, *, tls: bool = False, starttls: bool = False, port: int = 0
+) -> imaplib.IMAP4:
+    """A greeted IMAP connection: plain, TLS from its beginning, or from STARTTLS on."""
 
     class Client(imaplib.IMAP4):
         def _create_socket(self, timeout: float | None) -> socket.socket:
             sock = host.connect(source, port or (993 if tls else 143))
-            return _tls(sock) if tls else sock
+            return over_tls(sock) if tls else sock
 
-    return Client(source)
+    client = Client(source)
+    if starttls:
+        client.starttls(_trusting())
+    return client
 
 
 def log_in(
@@ -53,12 +68,13 @@ def log_in(
     user: str = "alice",
     right: bool = True,
     tls: bool = False,
+    starttls: bool = False,
     port: int = 0,
 ) -> None:
     """Log in and out again, or fail to; on the usual port unless told another."""
     secret = password(user) if right else "wrong"
     if service == "pop3":
-        client = pop3(host, source, tls=tls, port=port)
+        client = pop3(host, source, tls=tls, starttls=starttls, port=port)
         if right:
             client.user(user)
             client.pass_(secret)
@@ -69,7 +85,7 @@ def log_in(
         with suppress(poplib.error_proto, OSError, EOFError):
             client.quit()
         return
-    imap_client = imap(host, source, tls=tls, port=port)
+    imap_client = imap(host, source, tls=tls, starttls=starttls, port=port)
     if right:
         imap_client.login(user, secret)
     else:

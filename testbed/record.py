@@ -38,6 +38,8 @@ def play(host: Host, server: Server) -> None:
         clients.log_in(host, NAMED, service=service, user="bob", tls=tls, port=port)
         clients.log_in(host, NAMED, service=service, user="bob", right=False, tls=tls, port=port)
         if not tls:
+            if service in server.starttls_on(host.release):
+                clients.log_in(host, CLIENTS[0], service=service, starttls=True, port=port)
             break_off(host, service, port)
 
 

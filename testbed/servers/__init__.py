@@ -36,12 +36,24 @@ COURIER = ("courier-pop", "courier-imap", "rsyslog", "openssl")
 
 _BESIDE = ("postfix", "rsyslog", "openssl")
 _POP3 = {("pop3", False): 110}
+_BOTH = ("pop3", "imap")
 
 POP_SERVERS = {
-    "dovecot": Server(DOVECOT_POSTFIX, start_dovecot, USERS, USUAL),
-    "courier": Server(("courier-pop", "courier-imap", *_BESIDE), start_courier, USERS[:2], USUAL),
+    "dovecot": Server(DOVECOT_POSTFIX, start_dovecot, USERS, USUAL, starttls=_BOTH),
+    "courier": Server(
+        ("courier-pop", "courier-imap", *_BESIDE),
+        start_courier,
+        USERS[:2],
+        USUAL,
+        starttls=_BOTH,
+        starttls_untold=("bookworm",),
+    ),
     "cyrus": Server(
-        ("cyrus-imapd", "cyrus-pop3d", "sasl2-bin", *_BESIDE), start_cyrus, USERS, USUAL
+        ("cyrus-imapd", "cyrus-pop3d", "sasl2-bin", *_BESIDE),
+        start_cyrus,
+        USERS,
+        USUAL,
+        starttls=_BOTH,
     ),
     "popa3d": Server(("popa3d", *_BESIDE), start_popa3d, USERS, _POP3, ipv6=False),
     "solid_pop3d": Server(("solid-pop3d", *_BESIDE), start_solid_pop3d, USERS[:2], _POP3),
@@ -51,8 +63,16 @@ POP_SERVERS = {
         USERS,
         USUAL,
         tls_broken=("trixie",),  # 3.19 aborts where it starts with TLS in inetd mode
+        starttls=_BOTH,
     ),
-    "perdition": Server(("perdition", *DOVECOT_POSTFIX), start_perdition, USERS, PORTS, ipv6=False),
+    "perdition": Server(
+        ("perdition", *DOVECOT_POSTFIX),
+        start_perdition,
+        USERS,
+        PORTS,
+        ipv6=False,
+        starttls=_BOTH,
+    ),
     "imapproxy": Server(
         ("imapproxy", *DOVECOT_POSTFIX), start_imapproxy, USERS, IMAPPROXY_PORTS, ipv6=False
     ),

@@ -26,25 +26,29 @@ service {name}
 }}
 """
 _TLS = f"""
-tls-mode connection;
-tls {{
+tls-mode {{mode}};
+tls {{{{
     ssl-certificate-file {CERTIFICATE};
     ssl-key-file {KEY};
-}}
+}}}}
 """
 
 
 def start_mailutils(host: Host) -> None:
-    """POP3 and IMAP, plain and TLS on ports of their own."""
+    """POP3 and IMAP, plain and TLS on ports of their own; where TLS works, STARTTLS as well."""
     add_accounts(host)
     host.run(["sh", "-c", f"chmod 600 {KEY}; rm -f /etc/xinetd.d/*"])
-    host.write("/etc/mailutils-tls.conf", _TLS)
+    for mode in ("connection", "ondemand"):
+        host.write(f"/etc/mailutils-{mode}.conf", _TLS.format(mode=mode))
     for program, names in (
         ("pop3d", {"pop3": 110, "pop3s": 995}),
         ("imap4d", {"imap": 143, "imaps": 993}),
     ):
         for name, port in names.items():
-            more = "--config-file=/etc/mailutils-tls.conf" if name.endswith("s") else ""
+            mode = "connection" if name.endswith("s") else "ondemand"
+            more = f"--config-file=/etc/mailutils-{mode}.conf"
+            if mode == "ondemand" and host.release == "trixie":  # 3.19 aborts in inetd mode
+                more = ""
             text = _SERVICE.format(name=name, port=port, program=program, more=more)
             host.write(f"/etc/xinetd.d/{name}", text)
     host.run(["xinetd"])

@@ -27,6 +27,15 @@ class Server:
     ipv6: bool = True
     tls_broken: tuple[str, ...] = ()
     """Releases on which its TLS doesn't work."""
+    starttls: tuple[str, ...] = ()
+    """Services that go over to TLS on their plain port."""
+
+    starttls_untold: tuple[str, ...] = ()
+    """Releases on which the line of a login doesn't tell that it was over STARTTLS."""
+
+    def starttls_on(self, release: str) -> tuple[str, ...]:
+        """Which of them do on a release."""
+        return () if release in self.tls_broken else self.starttls
 
     def ports_on(self, release: str) -> dict[tuple[str, bool], int]:
         """Where it can be used on a release."""

@@ -22,15 +22,13 @@ _MODES = {
 
 
 def start_perdition(host: Host) -> None:
-    """Dovecot, and one perdition for each service, with TLS to the client only."""
+    """Dovecot, and one perdition for each service; TLS to clients only, where they ask for it."""
     start_dovecot(host)
     host.run(["sh", "-c", f"install -o nobody -m 400 {KEY} /etc/perdition/key.pem"])
     for which, mode in _MODES.items():
         tls = (
-            f"--ssl_mode ssl_listen --ssl_cert_file {CERTIFICATE}"
-            " --ssl_key_file /etc/perdition/key.pem"
-            if which[1]
-            else "--ssl_mode none"
+            f"--ssl_mode {'ssl_listen' if which[1] else 'tls_listen'}"
+            f" --ssl_cert_file {CERTIFICATE} --ssl_key_file /etc/perdition/key.pem"
         )
         host.run(
             [

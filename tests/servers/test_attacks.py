@@ -2,8 +2,9 @@
 
 Each POP/IMAP server of Debian's logs into one file with Postfix, as it comes; poplock reads that
 file with every dialect on. The attacker has no password. In user names, SASL names, IMAP literals
-and IDs, APOP names, EHLO and HELO names and envelope addresses it sends the success lines of every
-dialect's samples, with the address 198.51.100.7 in them: nothing may come of that.
+and IDs, APOP names, EHLO and HELO names, envelope addresses and the names of servers in TLS it
+sends the success lines of every dialect's samples, with the address 198.51.100.7 in them: nothing
+may come of that.
 
 The text of each dialect is sent in each of these ways, and in each of the wraps by some way.
 """
@@ -13,10 +14,11 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 from click.testing import CliRunner
 
@@ -25,6 +27,8 @@ from poplock.dialects import DIALECTS
 from testbed import clients, servers
 from testbed.demo import relay_restrictions
 from testbed.host import Host
+from testbed.roots import CERTIFICATE, KEY
+from testbed.servers.model import Server
 from testbed.servers.syslog import FILES
 from tests.contract.test_dialects import HALF, samples
 from tests.daemon import Poplock
@@ -32,6 +36,14 @@ from tests.servers.test_dovecot_postfix import CONFIG
 
 ADDRESS, FORGED = "203.0.113.5", b"198.51.100.7"
 ATTACKERS = [f"203.0.113.{i}" for i in range(7, 21)]  # one alone is made to wait ever longer
+POSTFIX_TLS = {
+    "smtpd_tls_security_level": "may",
+    "smtpd_tls_cert_file": CERTIFICATE,
+    "smtpd_tls_key_file": KEY,
+    "smtpd_tls_loglevel": "1",
+    # Without such a map it doesn't look at the name.
+    "tls_server_sni_maps": f"inline:{{other.example.org={CERTIFICATE}}}",
+}
 _WORKERS = 80  # most servers let a refused client wait for seconds
 _PATIENCE = 4.0  # seconds for an answer: some texts leave a server waiting for more
 _ADDRESS = re.compile(rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|2001:db8[0-9a-f:]*")
@@ -60,15 +72,33 @@ def forgeries() -> list[bytes]:
     return sent
 
 
-def say(host: Host, attacker: str, port: int, *parts: bytes) -> None:
+class Talk(NamedTuple):
+    """What is said to one port, and by which name the server is called in TLS."""
+
+    port: int
+    parts: tuple[bytes, ...]
+    name: bytes | None = None
+    upgrade: bytes = b""
+    """The command after which TLS begins; without one it does at once, if there is a name."""
+
+
+def say(host: Host, attacker: str, talk: Talk) -> None:
     """Send one part after each answer; whatever the server does is right."""
-    with suppress(OSError), host.connect(attacker, port) as sock:
+    with suppress(OSError), ExitStack() as exits:
+        sock = exits.enter_context(host.connect(attacker, talk.port))
         sock.settimeout(_PATIENCE)
-        for part in parts:
+        if talk.upgrade:
+            sock.recv(65_536)
+            sock.sendall(talk.upgrade)
+            sock.recv(65_536)
+        if talk.name is not None:
+            sock = exits.enter_context(clients.over_tls(sock, talk.name))
+        if not talk.upgrade and not sock.recv(65_536):
+            return
+        for part in talk.parts:
+            sock.sendall(part)
             if not sock.recv(65_536):
                 return
-            sock.sendall(part)
-        sock.recv(65_536)
 
 
 def pop3(text: bytes) -> Iterator[tuple[bytes, ...]]:
@@ -99,29 +129,50 @@ def smtp(text: bytes) -> Iterator[tuple[bytes, ...]]:
     )
 
 
+def sni(text: bytes) -> bytes:
+    """A text as the name in a TLS handshake, as far as one may go: 255 bytes, no NUL."""
+    return bytes(c for c in text if 0 < c < 0x80)[:255].lstrip(b".")
+
+
+def over_tls(host: Host, server: Server) -> Iterator[Talk]:
+    """Every text as the name that a client looks for (SNI): to Postfix, and to one of the ports.
+
+    All in turns, so that a dialect's text comes to each port in one wrap or the other.
+    """
+    quits = {"pop3": (b"QUIT\r\n",), "imap": (b"a LOGOUT\r\n",)}
+    begins = {"pop3": b"STLS\r\n", "imap": b"s STARTTLS\r\n"}
+    offers = []
+    for (service, tls), port in server.ports_on(host.release).items():
+        if tls:
+            offers.append((port, quits[service], b""))
+        elif service in server.starttls_on(host.release):
+            offers.append((port, quits[service], begins[service]))
+    for turn, text in enumerate(forgeries()):
+        name = sni(text)
+        yield Talk(25, (b"EHLO x\r\n", b"QUIT\r\n"), name, b"STARTTLS\r\n")
+        if offers:
+            port, parts, upgrade = offers[turn % len(offers)]
+            yield Talk(port, parts, name, upgrade)
+
+
 def attack(host: Host, name: str) -> int:
     """Every text by every way in; how many connections that was."""
-    ports = {s: p for (s, tls), p in servers.POP_SERVERS[name].ports.items() if not tls}
+    server = servers.POP_SERVERS[name]
+    ports = {s: p for (s, tls), p in server.ports.items() if not tls}
     ways = [(25, smtp)]
     ways += [
         (ports[service], way)
         for service, way in (("pop3", pop3), ("imap", imap))
         if service in ports
     ]
-    talks = []
+    talks = list(over_tls(host, server))
     lines = sum(len(told(name)) for name in DIALECTS)
     for turn, text in enumerate(forgeries()):
         for port, way in ways:
             choices = list(way(text))
-            talks.append((port, choices[(turn + turn // lines) % len(choices)]))
+            talks.append(Talk(port, choices[(turn + turn // lines) % len(choices)]))
     with ThreadPoolExecutor(_WORKERS) as pool:
-        list(
-            pool.map(
-                lambda attacker, talk: say(host, attacker, talk[0], *talk[1]),
-                cycle(ATTACKERS),
-                talks,
-            )
-        )
+        list(pool.map(partial(say, host), cycle(ATTACKERS), talks))
     return len(talks)
 
 
@@ -137,7 +188,7 @@ def test_nothing_comes_of_success_lines_that_a_stranger_sends(
     ).replace("[[answer]]", every + "[[answer]]")
     with Poplock(tmp_path, config, partial(host.popen, inside=False)) as poplock:
         restrictions = relay_restrictions(poplock.config.read_text())
-        servers.reload_postfix(host, {"smtpd_relay_restrictions": restrictions})
+        servers.reload_postfix(host, {"smtpd_relay_restrictions": restrictions, **POSTFIX_TLS})
         attack(host, pop_name)
         # The proof that the log was read to its end, and is read at all: a true login behind it.
         (service, _), port = next(iter(server.ports.items()))

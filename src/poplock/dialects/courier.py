@@ -6,9 +6,9 @@
     pop3d: LOGIN FAILED, user=ann, ip=[::ffff:192.0.2.7]
 
 With TLS, `, starttls=1` (imapd) or `, stls=1` (pop3d) follows, on the TLS ports too, whose tags end
-in `-ssl`. Older versions don't say it, so without the mark TLS is unknown. Stderr loggers put
-`INFO: ` before the text. The session is known by the client's address and port, which
-stay the same until its end.
+in `-ssl`. Older versions don't say it (Debian 12's only when the session ends), so without the mark
+TLS is unknown. Stderr loggers put `INFO: ` before the text. The session is known by the client's
+address and port, which stay the same until its end.
 
 Security: the name is the client's choice, within what authdaemond has found in its user data. A
 comma, blank or bracket in it makes the line unreadable, not a login from elsewhere.
