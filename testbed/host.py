@@ -49,7 +49,8 @@ if test -d var/spool/postfix; then
     mkdir -p var/spool/postfix/poplock "$shared/policy"
     mount --bind "$shared/policy" var/spool/postfix/poplock
 fi
-printf 'nameserver 203.0.113.254\n' > etc/resolv.conf
+hostname "$(cat etc/hostname)"  # of /etc/hosts: servers look their own name up as they start
+printf 'nameserver 127.0.0.1\n' > etc/resolv.conf  # nobody, which is known at once
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || :
 echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 ip link set lo up
@@ -89,7 +90,7 @@ class Host:
         return self
 
     def _start(self) -> None:
-        flags = ["--mount", "--pid", "--net", "--fork", "--kill-child"]
+        flags = ["--mount", "--uts", "--pid", "--net", "--fork", "--kill-child"]
         arguments = [self._lower, str(self._scratch), str(self.shared)]
         self._pid = self._namespace([*flags, "sh", "-c", _INIT, "sh", *arguments])
         clients = "ip link set lo up; echo ready; exec sleep infinity"
@@ -118,10 +119,12 @@ class Host:
         return int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0])
 
     def _net(self, pid: int, device: str, addresses: list[str]) -> None:
-        for address in addresses:
-            nodad = " nodad" if ":" in address else ""
-            _inside(pid, f"ip addr add {address} dev {device}{nodad}")
-        _inside(pid, f"ip link set {device} up")
+        lines = [
+            f"addr add {address} dev {device}{' nodad' if ':' in address else ''}"
+            for address in addresses
+        ]
+        batch = "\n".join([*lines, f"link set {device} up\n"])
+        _inside(pid, "ip -batch -", input=batch.encode())
 
     def __exit__(
         self,
@@ -144,8 +147,8 @@ class Host:
     @property
     def entering(self) -> list[str]:
         """What stands before a program so that it runs in the root, and ends with its parent."""
-        enter = ["nsenter", "-t", str(self._pid), "-m", "-p", "setpriv", "--pdeathsig", "KILL"]
-        return [*enter, "chroot", str(self.root)]
+        enter = ["nsenter", "-t", str(self._pid), "-m", "-u", "-p"]
+        return [*enter, "setpriv", "--pdeathsig", "KILL", "chroot", str(self.root)]
 
     @property
     def files(self) -> Path:
@@ -170,7 +173,7 @@ class Host:
         """Start a program in the root, or with `inside=False` in its network only."""
         enter = self.joining
         if inside:
-            enter += ["-m", "-p", "chroot", str(self.root)]
+            enter += ["-m", "-u", "-p", "chroot", str(self.root)]
             more.setdefault("env", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
         more.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen([*enter, *argv], preexec_fn=_die_with_parent, **more)
@@ -244,8 +247,8 @@ def _ip(command: str) -> None:
     subprocess.run(["ip", *command.split()], check=True)
 
 
-def _inside(pid: int, command: str) -> None:
-    subprocess.run(["nsenter", "-t", str(pid), "-n", *command.split()], check=True)
+def _inside(pid: int, command: str, **more: Any) -> None:
+    subprocess.run(["nsenter", "-t", str(pid), "-n", *command.split()], check=True, **more)
 
 
 def _in_network(pid: int, make: Callable[[], socket.socket]) -> socket.socket:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from ..host import Host
+from .accounts import NO_PAUSE
 from .users import password
 
 
 def start_courier(host: Host) -> None:
     """POP3 and IMAP, plain and TLS, for alice and bob of the system's users."""
-    commands = ["cat /etc/ssl/testbed/key.pem /etc/ssl/testbed/cert.pem > /etc/courier/both.pem"]
+    commands = [
+        "cat /etc/ssl/testbed/key.pem /etc/ssl/testbed/cert.pem > /etc/courier/both.pem",
+        NO_PAUSE,
+    ]
     for name in ("alice", "bob"):
         commands += [
             f"useradd -m {name}",

@@ -25,6 +25,7 @@ tls_server_key: {KEY}
 allowstarttls: yes
 timeout: 30
 poptimeout: 10
+failedloginpause: 0
 """
 _SERVICES = """
 START {

@@ -20,6 +20,12 @@ def start_dovecot(
 protocols = imap pop3
 log_path = {log}
 first_valid_uid = 8
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0  # nor an ever longer pause for an address that was refused
+  }}
+}}
 """
     if host.release == "bookworm":
         text = f"""{common}

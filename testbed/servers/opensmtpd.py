@@ -27,7 +27,6 @@ def start_opensmtpd(
     addresses = [f"{net}{i}" for net in ("203.0.113.", "2001:db8:1::") for i in range(2, 10)]
     names = "".join(f"{a} client-{i}.test\n" for i, a in enumerate([*addresses, "2001:db8:2::2"]))
     host.write("/etc/hosts", host.run(["cat", "/etc/hosts"]) + names)
-    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     host.write(
         "/etc/smtpd.conf",
         f"{table}\n"

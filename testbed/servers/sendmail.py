@@ -35,8 +35,6 @@ def start_sendmail(host: Host, more: str) -> None:
     """
     host.write("/etc/mail/local-host-names", "example.org\nmx.example.org\n")
     host.write("/etc/mail/sendmail.mc", _MC + more)
-    # It waits a minute for the machine's name to be known.
-    host.run(["sh", "-c", 'echo "192.0.2.254 mx.example.org $(hostname)" >> /etc/hosts'])
     host.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\n")
     host.run(["sh", "-c", "id -u user || useradd --create-home user; mkdir -p /run/sendmail/mta"])
     host.run(["make", "-C", "/etc/mail"])
