@@ -8,27 +8,22 @@ none of poplock's defaults has to be bent. Nothing leaves the two namespaces.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .place import die_with_parent, in_network
 from .roots import POPULATE, TestbedError, base, cache, layer
 
 SERVER4, SERVER6 = "203.0.113.1", "2001:db8:1::1"
-_CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 _INIT = (
     r"""
@@ -58,10 +53,6 @@ echo ready
 while :; do sleep 1000 & wait; done
 """
 )
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Host:
@@ -110,7 +101,7 @@ class Host:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         self._processes.append(child)
         assert child.stdout is not None and child.stderr is not None
@@ -176,7 +167,7 @@ class Host:
             enter += ["-m", "-u", "-p", "chroot", str(self.root)]
             more.setdefault("env", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
         more.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen([*enter, *argv], preexec_fn=_die_with_parent, **more)
+        return subprocess.Popen([*enter, *argv], preexec_fn=die_with_parent, **more)
 
     def popen_with_users(self, argv: Sequence[str], **more: Any) -> Any:
         """Start a program of this machine in the root's network, with the root's /etc/passwd."""
@@ -215,7 +206,7 @@ class Host:
         """
         local = source.startswith("127.") or source == "::1"
         server = {True: ("127.0.0.1", "::1"), False: (SERVER4, SERVER6)}[local][":" in source]
-        return _in_network(
+        return in_network(
             self._pid if local else self._clients,
             lambda: socket.create_connection((server, port), 20, (source, 0)),
         )
@@ -228,7 +219,7 @@ class Host:
                 ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=50
             )
 
-        return _in_network(self._pid, make)
+        return in_network(self._pid, make)
 
     def wait_for_port(self, port: int, seconds: float = 30) -> None:
         """Until something answers on the port."""
@@ -249,34 +240,6 @@ def _ip(command: str) -> None:
 
 def _inside(pid: int, command: str, **more: Any) -> None:
     subprocess.run(["nsenter", "-t", str(pid), "-n", *command.split()], check=True, **more)
-
-
-def _in_network(pid: int, make: Callable[[], socket.socket]) -> socket.socket:
-    """Call `make` in the network namespace of a process, in a thread that ends with it.
-
-    A socket stays in the namespace it was made in, whoever uses it.
-    """
-    result: list[socket.socket | BaseException] = []
-
-    def work() -> None:
-        try:
-            descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-            try:
-                if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(descriptor)
-            result.append(make())
-        except BaseException as error:
-            result.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    (made,) = result
-    if isinstance(made, BaseException):
-        raise made
-    return made
 
 
 def end(child: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
