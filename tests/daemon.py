@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from poplock.cli.demo import wait_until_ready
+from poplock.control import Check, Request, ask
 
 Popen = Callable[..., Any]
 
@@ -65,6 +66,15 @@ class Poplock:
     def rows(self, *verb: str) -> list[dict[str, Any]]:
         """What a verb prints with --json."""
         return [json.loads(line) for line in self.run(*verb, "--json").stdout.splitlines()]
+
+    def ask(self, request: Request) -> list[dict[str, Any]]:
+        """What a verb is told by the daemon. For what is asked often: Python need not start."""
+        return ask(self.control, request)
+
+    def answer(self, ip: str) -> str:
+        """What `poplock check` begins with: permit, none or unavailable."""
+        (row,) = self.ask(Check(ip))
+        return str(row["answer"])
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
         """Ask again and again until it holds."""

@@ -222,7 +222,7 @@ def _window_over(b: Bench) -> Cell:
     b.restart("3s")
     b.log_in()
     b.until(permitted)
-    b.poplock.until(lambda: b.poplock.run("check", ADDRESS).returncode == 1, "the window ends")
+    b.poplock.until(lambda: b.poplock.answer(ADDRESS) == "none", "the window ends")
     cell = b.until(refused)
     b.restart()
     b.log_in()
@@ -270,7 +270,7 @@ def _store_gone(b: Bench) -> Cell:
     store = b.poplock.folder / "poplock.db"
     store.rename(store.with_suffix(".away"))
     b.log_in(NEIGHBOUR, "bob")  # something to commit
-    b.poplock.until(lambda: b.poplock.run("check", ADDRESS).returncode == 75, "unavailable")
+    b.poplock.until(lambda: b.poplock.answer(ADDRESS) == "unavailable", "unavailable")
     cell = b.until(refused)
     return Cell(cell.relay, cell.local, cell.text, cell.seconds, b.cell(forms_too=True).open_forms)
 
@@ -278,7 +278,7 @@ def _store_gone(b: Bench) -> Cell:
 def _back(b: Bench) -> Cell:
     store = b.poplock.folder / "poplock.db"
     store.with_suffix(".away").rename(store)
-    b.poplock.until(lambda: b.poplock.run("check", ADDRESS).returncode == 0, "available again")
+    b.poplock.until(lambda: b.poplock.answer(ADDRESS) == "permit", "available again")
     return b.until(permitted)
 
 

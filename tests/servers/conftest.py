@@ -7,21 +7,42 @@ import pytest
 from testbed import servers
 from testbed.host import Host
 from testbed.roots import RELEASES
+from tests.matrix.route import Route
+
+LONGEST = ("rotation", "dovecot_postfix", "dovecot_http", "matrix", "journal", "attacks")
+"""The files whose groups take longest, so that none of them is begun last."""
 
 
+@pytest.hookimpl(trylast=True)  # pytest itself sorts by fixtures
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one root stay on one worker: starting a root takes seconds.
+    """Tests of one root stay on one worker, and the longest groups come first.
 
-    A file's tests share its roots, one for each release; those of the matrix have one each.
+    A file's tests share its roots, one for each value of the parameters that say what runs in
+    them; those of the matrix have one each.
     """
-    for item in items:
-        if "tests/servers" in str(item.path):
-            callspec = getattr(item, "callspec", None)
-            release = callspec.params.get("release", "") if callspec else ""
-            alone = item.path.name == "test_matrix.py"
-            group = item.name if alone else f"{item.path.name} {release}"
-            item.add_marker(pytest.mark.servers)
-            item.add_marker(pytest.mark.xdist_group(group))
+    ours = [item for item in items if "tests/servers" in str(item.path)]
+    for item in ours:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        root = [_named(params[name]) for name in _ROOTS if name in params]
+        item.add_marker(pytest.mark.servers)
+        item.add_marker(pytest.mark.xdist_group(" ".join([item.path.stem, *root])))
+    ours.sort(key=_turn)
+    items[:] = [item for item in items if item not in set(ours)] + ours
+
+
+_ROOTS = ("pop_name", "exim", "sendmail", "route", "release")
+
+
+def _named(value: object) -> str:
+    """A parameter's value in the name of a group: a release, a server, a route, or a pair."""
+    if isinstance(value, tuple):
+        return " ".join(map(_named, value))
+    return value.name if isinstance(value, Route) else str(value)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.stem.removeprefix("test_")
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session", params=RELEASES)

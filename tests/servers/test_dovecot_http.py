@@ -11,6 +11,7 @@ import pytest
 from poplock.cli.setup import dovecot_post_login
 from poplock.config.load import parse_config
 from poplock.config.sources import DovecotAuthPolicySettings, DovecotEventsSettings
+from poplock.control import List, Revoke, Status
 from testbed import clients, servers
 from testbed.demo import relay_restrictions
 from testbed.host import Host
@@ -106,7 +107,7 @@ class TestAfterAuth:
     ) -> None:
         codes = []
         for i in range(100):
-            poplock.run("revoke", "--all")
+            poplock.ask(Revoke())
             clients.log_in(dovecot_postfix, ADDRESS, service=("pop3", "imap")[i % 2])
             codes.append(relays(dovecot_postfix))
         assert codes == [250] * 100
@@ -188,7 +189,7 @@ def test_reports_earn_relaying_and_failures_are_counted(
     log_in_as_master(host)
     clients.log_in(host, NEIGHBOUR, tls=True)
     clients.log_in(host, NEIGHBOUR, service="imap")
-    poplock.until(lambda: poplock.rows("status")[0]["counts"]["logins"] == 2, "both reports")
+    poplock.until(lambda: poplock.ask(Status())[0]["counts"]["logins"] == 2, "both reports")
     counts = poplock.rows("status")[0]["counts"]
     assert (counts["failures"], counts["ignored"]) == (2, 0)
     assert [g["network"] for g in poplock.rows("list")] == [f"{NEIGHBOUR}/32"]
@@ -232,7 +233,7 @@ def test_exported_events_are_logins_and_ends_of_sessions(
 
 
 def sessions(poplock: Poplock) -> list[int]:
-    return [g["sessions"] for g in poplock.rows("list")]
+    return [g["sessions"] for g in poplock.ask(List())]
 
 
 def test_auth_policy_and_events_as_one_source_join_their_sessions(
@@ -271,7 +272,7 @@ def test_the_post_login_script_tells_of_logins_even_while_poplock_is_away(
         log_in_as_master(host)
         for service, tls in (("pop3", False), ("pop3", True), ("imap", False), ("imap", True)):
             clients.log_in(host, ADDRESS, service=service, tls=tls)
-        poplock.until(lambda: poplock.rows("status")[0]["counts"]["logins"] == 4, "four logins")
+        poplock.until(lambda: poplock.ask(Status())[0]["counts"]["logins"] == 4, "four logins")
         assert relays(host) == 250
         assert [g["user"] for g in poplock.rows("list")] == ["alice"]
         poplock.end(signal.SIGKILL)

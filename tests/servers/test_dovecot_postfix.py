@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from poplock.control import Revoke
 from testbed import clients, servers
 from testbed.demo import relay_restrictions
 from testbed.host import Host
@@ -81,7 +82,7 @@ def test_login_and_rcpt_back_to_back_a_hundred_times_without_a_refusal(
 ) -> None:
     codes = []
     for i in range(100):
-        poplock.run("revoke", "--all")
+        poplock.ask(Revoke())
         clients.log_in(dovecot_postfix, ADDRESS, service=("pop3", "imap")[i % 2])
         codes.append(relays(dovecot_postfix))
     assert codes == [250] * 100
@@ -116,7 +117,7 @@ def test_the_window_ends(dovecot_postfix: Host, tmp_path: Path) -> None:
     with make(dovecot_postfix, tmp_path, window="3s") as poplock:
         clients.log_in(dovecot_postfix, ADDRESS)
         assert relays(dovecot_postfix) == 250
-        poplock.until(lambda: poplock.run("check", ADDRESS).returncode == 1, "the end")
+        poplock.until(lambda: poplock.answer(ADDRESS) == "none", "the end")
         assert relays(dovecot_postfix) == 554
 
 
@@ -158,12 +159,12 @@ def test_a_store_that_is_gone_defers_and_comes_back(
     store = poplock.folder / "poplock.db"
     store.rename(store.with_suffix(".away"))
     clients.log_in(host, NEIGHBOUR)  # something to commit
-    poplock.until(lambda: poplock.run("check", ADDRESS).returncode == 75, "unavailable")
+    poplock.until(lambda: poplock.answer(ADDRESS) == "unavailable", "unavailable")
     assert clients.rcpt(host, ADDRESS)[0] == 450
     assert clients.rcpt(host, ADDRESS, clients.LOCAL)[0] == 250
     assert poplock.rows("status")[0]["health"] == "trouble"
     store.with_suffix(".away").rename(store)
-    poplock.until(lambda: poplock.run("check", ADDRESS).returncode == 0, "available again")
+    poplock.until(lambda: poplock.answer(ADDRESS) == "permit", "available again")
     assert relays(host) == 250
     assert relays(host, NEIGHBOUR) == 250
 

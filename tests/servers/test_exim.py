@@ -120,7 +120,7 @@ def test_checks_at_other_times_can_spare_a_granted_client(
     with bench(replace(ROUTES[0], start=begin), "bookworm", tmp_path) as running:
         running.log_in()
         running.poplock.until(
-            lambda: running.poplock.run("check", ADDRESS).returncode == 0, "the login is read"
+            lambda: running.poplock.answer(ADDRESS) == "permit", "the login is read"
         )
         send(running, ADDRESS, "spared", clients.FOREIGN)
         with pytest.raises(smtplib.SMTPException):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from poplock.control import History
 from testbed import clients, servers
 from testbed.host import Host
 from testbed.servers import Journal, journald
@@ -50,7 +51,7 @@ def poplock(place: tuple[Host, Journal], tmp_path: Path) -> Iterator[Poplock]:
 
 def granted(poplock: Poplock) -> Counter[str]:
     """How often each address was granted anew, by the history."""
-    return Counter(d["network"] for d in poplock.rows("history") if d["event"] == "granted")
+    return Counter(d["network"] for d in poplock.ask(History()) if d["event"] == "granted")
 
 
 def wait_for(poplock: Poplock, *addresses: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from poplock.control import History
 from testbed import clients, servers
 from testbed.host import Host
 from tests.daemon import Poplock
@@ -67,7 +68,7 @@ def log_in(host: Host, last: Sequence[int]) -> list[str]:
 
 def granted(poplock: Poplock) -> Counter[str]:
     """How often each address was granted anew, by the history."""
-    return Counter(d["network"] for d in poplock.rows("history") if d["event"] == "granted")
+    return Counter(d["network"] for d in poplock.ask(History()) if d["event"] == "granted")
 
 
 def logins(poplock: Poplock) -> int:

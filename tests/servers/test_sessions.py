@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poplock.control import List
 from testbed import clients, servers
 from testbed.demo import relay_restrictions
 from testbed.host import Host
@@ -44,8 +45,8 @@ def idle(host: Host) -> clients.imaplib.IMAP4:
 def let_a_window_pass(host: Host, poplock: Poplock) -> None:
     """Until bob, who logs in and out now, has lost what that earned him."""
     clients.log_in(host, OTHER, service="imap", user="bob")
-    poplock.until(lambda: poplock.run("check", OTHER).returncode == 0, "bob's grant")
-    poplock.until(lambda: poplock.run("check", OTHER).returncode == 1, "its end", 60)
+    poplock.until(lambda: poplock.answer(OTHER) == "permit", "bob's grant")
+    poplock.until(lambda: poplock.answer(OTHER) == "none", "its end", 60)
 
 
 def test_an_idle_session_is_permitted_until_a_window_after_its_end(
@@ -64,9 +65,9 @@ def test_an_idle_session_is_permitted_until_a_window_after_its_end(
         assert line.startswith(b"x OK")
         client.logout()
         poplock.until(
-            lambda: [g["sessions"] for g in poplock.rows("list")] in ([0], []), "the logout"
+            lambda: [g["sessions"] for g in poplock.ask(List())] in ([0], []), "the logout"
         )
-        poplock.until(lambda: poplock.run("check", ADDRESS).returncode == 1, "the end", 60)
+        poplock.until(lambda: poplock.answer(ADDRESS) == "none", "the end", 60)
         assert clients.rcpt(pop_host, ADDRESS)[0] == 554
 
 
@@ -80,5 +81,5 @@ def test_a_logout_that_never_comes_is_bounded(
         client.sock.close()
         let_a_window_pass(pop_host, poplock)
         assert clients.rcpt(pop_host, ADDRESS)[0] == 250, "it may still be open"
-        poplock.until(lambda: poplock.run("check", ADDRESS).returncode == 1, "max_session", 60)
+        poplock.until(lambda: poplock.answer(ADDRESS) == "none", "max_session", 60)
         assert clients.rcpt(pop_host, ADDRESS)[0] == 554
