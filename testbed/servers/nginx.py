@@ -47,7 +47,7 @@ service pop3-login {
 
 
 def start_nginx(host: Host) -> None:
-    """POP3 and IMAP on all four ports; it logs to syslog and to a file of its own."""
+    """POP3 and IMAP on all four ports, STARTTLS; it logs to syslog and to a file of its own."""
     servers = "".join(
         f"  server {{ listen {where}:{port}{tls}; protocol {protocol}; }}\n"
         for where in ("*", "[::]")
@@ -71,6 +71,7 @@ mail {{
   auth_http 127.0.0.1:4088/;
   imap_auth login plain;
   pop3_auth plain;
+  starttls on;
   ssl_certificate {CERTIFICATE};
   ssl_certificate_key {KEY};
 {servers}}}

@@ -2,12 +2,13 @@
 
 import base64
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from poplock.core.events import Login
+from poplock.core.events import Failure, Login, Logout
 from poplock.dialects import DIALECTS, load
 from poplock.dialects.scanner import Scanner
 from testbed import clients, servers
@@ -49,6 +50,22 @@ def test_logins_sessions_and_failures_are_told_with_the_clients_address(nginx: H
             assert time.monotonic() < ends, "rsyslog has not written everything"
             time.sleep(0.05)
         compare(only_nginx(log / name), "nginx", expected)
+
+
+def test_logins_over_starttls_are_told_as_such(nginx: Host) -> None:
+    log = nginx.shared / "log" / "mail-rfc3339.log"
+    log.open("r+").truncate(0)
+    for service in ("pop3", "imap"):
+        for right in (False, True):
+            clients.log_in(nginx, "203.0.113.5", service=service, right=right, starttls=True)
+    ends = time.monotonic() + 10
+    while only_nginx(log).read_bytes().count(b"session done") < 2:  # the last that is written
+        assert time.monotonic() < ends, "rsyslog has not written everything"
+        time.sleep(0.05)
+    events = Scanner(load(["nginx"])).feed(only_nginx(log).read_bytes(), time.time())
+    assert Counter(type(e) for e in events) == {Login: 2, Logout: 2, Failure: 2}
+    told = [(e.service, e.tls) for e in events if isinstance(e, Login)]
+    assert told == [("pop3", True), ("imap", True)]
 
 
 def test_a_stranger_writes_a_line_into_nginxs_file_and_earns_nothing(nginx: Host) -> None:

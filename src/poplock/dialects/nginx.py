@@ -5,10 +5,11 @@
     nginx: ... [info] 7#7: *1 proxied session done, client: 192.0.2.7, server: ..., login: "ann"...
     nginx: ... [info] 7#7: *9 client login failed: "..." while in http auth state, client: ...
 
-Told at level `info`, after the server behind has accepted the password. Zimbra's nginx writes
-`client: 192.0.2.7:40112` and, behind the upstream, the addresses of both connections. A session is
-known by nginx's process and the number of the connection. The port that was listened on tells
-the service, and TLS on 993 and 995; for other ports TLS is unknown.
+Told at level `info`, after the server behind has accepted the password. Over STLS or STARTTLS it is
+`client: 192.0.2.7 using starttls`. Zimbra's nginx writes `client: 192.0.2.7:40112` and, behind the
+upstream, the addresses of both connections. A session is known by nginx's process and the number of
+the connection. The port that was listened on tells the service, and TLS on 993 and 995; without
+either, TLS is unknown.
 
 Security: the client's address stands before all that a client wrote, and its name is the last thing
 of its own, between quotes that nginx doesn't escape. Nor does it escape newlines, which a SASL name
@@ -27,7 +28,8 @@ _TAGS = (b"nginx",)
 # nginx writes its own stamp behind the syslog prefix once more.
 _WORDS = rb"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?\[info\] \d{1,10}#\d{1,10}: \*\d{1,20} "
 _SESSION = re.compile(rb"(\d+)#\d+: (\*\d+) $")
-_FROM = rb", client: ([0-9A-Fa-f.:]{2,52}), server: [0-9A-Fa-f.:*\[\]]{1,60}:(\d{1,5})"
+_SERVER = rb", server: [0-9A-Fa-f.:*\[\]]{1,60}:(\d{1,5})"
+_FROM = rb", client: ([0-9A-Fa-f.:]{2,52})( using starttls)?" + _SERVER
 _LOGIN = rb', login: "([^"\x00-\x1f\x7f]{1,255})"'
 _UPSTREAM = rb", upstream: [^ \"\n]{1,200}"
 _ZIMBRA = rb"( \([^\"\n]{1,400})?"
@@ -40,9 +42,10 @@ def _client(text: bytes, zimbra: bytes | None) -> IPAddress:
     return address(text.rpartition(b":")[0] if zimbra else text)
 
 
-def _service(port: bytes) -> tuple[str, bool | None]:
+def _service(port: bytes, starttls: bytes | None = None) -> tuple[str, bool | None]:
     """By the port that nginx listened on; another than the usual is not told apart."""
-    return _SERVICES.get(port, "port " + port.decode("ascii")), True if port in _TLS else None
+    tls = True if starttls or port in _TLS else None
+    return _SERVICES.get(port, "port " + port.decode("ascii")), tls
 
 
 def _session(head: Head) -> str:
@@ -51,15 +54,15 @@ def _session(head: Head) -> str:
 
 
 def _login(head: Head, body: Body) -> Event:
-    client, port, user, zimbra = body.groups()
-    service, tls = _service(port)
+    client, starttls, port, user, zimbra = body.groups()
+    service, tls = _service(port, starttls)
     ip = _client(client, zimbra)
     return Login(head.time, ip, user.decode(), service, tls, _session(head))
 
 
 def _logout(head: Head, body: Body) -> Event:
-    client, port, user, zimbra = body.groups()
-    service, tls = _service(port)
+    client, starttls, port, user, zimbra = body.groups()
+    service, tls = _service(port, starttls)
     ip = _client(client, zimbra)
     return Logout(head.time, ip, user.decode(), service, tls, _session(head))
 
@@ -95,7 +98,7 @@ DIALECT = Dialect(
             _WORDS,
             # No address: without an upstream nothing tells Zimbra's form from the other.
             rb'client login failed: "[^"\n]{0,200}" while in http auth state, client: '
-            rb"[0-9A-Fa-f.:]{2,52}, server: [0-9A-Fa-f.:*\[\]]{1,60}:(\d{1,5})[^\n]*",
+            rb"[0-9A-Fa-f.:]{2,52}(?: using starttls)?" + _SERVER + rb"[^\n]*",
             _failure,
             sure=False,
         ),
