@@ -2,8 +2,9 @@
 
 Ending the one process at its top ends every server in it; it also ends when the test's process
 dies. On the network the host is 203.0.113.1 and 2001:db8:1::1. A second network namespace, joined
-by a veth pair, holds the clients: 203.0.113.2 to .20 and IPv6 likewise, so that they are remote and
-none of poplock's defaults has to be bent. Nothing leaves the two namespaces.
+by a veth pair, holds the clients: 203.0.113.2 to .20, IPv6 likewise, and all of 198.18.0.0/15, so
+that they are remote and none of poplock's defaults has to be bent. Nothing leaves the two
+namespaces.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .place import die_with_parent, in_network
+from .place import Place, die_with_parent, end_namespace, in_network, namespace
 from .roots import POPULATE, TestbedError, base, cache, layer
 
 SERVER4, SERVER6 = "203.0.113.1", "2001:db8:1::1"
+MANY_CLIENTS = "198.18.0.0/15"
 
 _INIT = (
     r"""
@@ -93,21 +95,15 @@ class Host:
         more += [f"2001:db8:1::{i:x}/64" for i in range(2, 21)] + ["2001:db8:2::2/64"]
         self._net(self._clients, "client", more)
         _inside(self._pid, f"ip route add 2001:db8:2::/64 via {SERVER6[:-1]}2 dev server")
+        # More clients than a device can list: each address of this network is one.
+        _inside(self._clients, f"ip route add local {MANY_CLIENTS} dev lo")
+        _inside(self._pid, f"ip route add {MANY_CLIENTS} via 203.0.113.2 dev server")
 
     def _namespace(self, arguments: list[str]) -> int:
         """Start a process in namespaces of its own; its pid once it is ready."""
-        child = subprocess.Popen(
-            ["unshare", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent,
-        )
+        child, pid = namespace(arguments)
         self._processes.append(child)
-        assert child.stdout is not None and child.stderr is not None
-        if child.stdout.readline() != b"ready\n":
-            raise TestbedError(f"cannot start a host: {child.stderr.read().decode()}")
-        return int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0])
+        return pid
 
     def _net(self, pid: int, device: str, addresses: list[str]) -> None:
         lines = [
@@ -128,11 +124,7 @@ class Host:
     def close(self) -> None:
         """End every process of the host, and take its files away."""
         for child in self._processes:
-            child.kill()
-            child.wait()
-            for pipe in (child.stdout, child.stderr):
-                if pipe is not None:
-                    pipe.close()
+            end_namespace(child)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     @property
@@ -145,6 +137,11 @@ class Host:
     def files(self) -> Path:
         """The root's files as a process outside sees them."""
         return Path(f"/proc/{self._pid}/root{self.root}")
+
+    @property
+    def place(self) -> Place:
+        """The root's network."""
+        return Place(SERVER4, self._pid)
 
     @property
     def joining(self) -> list[str]:

@@ -15,6 +15,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .roots import TestbedError
@@ -55,6 +56,30 @@ def in_network(pid: int, make: Callable[[], T]) -> T:
     return result[0]
 
 
+def namespace(arguments: Sequence[str]) -> tuple[subprocess.Popen[bytes], int]:
+    """Start `unshare` with these arguments, a program that prints "ready"; and that one's pid."""
+    child = subprocess.Popen(
+        ["unshare", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+    )
+    assert child.stdout is not None and child.stderr is not None
+    if child.stdout.readline() != b"ready\n":
+        raise TestbedError(f"cannot start a host: {child.stderr.read().decode()}")
+    return child, int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0])
+
+
+def end_namespace(child: subprocess.Popen[bytes]) -> None:
+    """End it, and all that hangs on it."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdout, child.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
 @dataclass(frozen=True)
 class Place:
     """One network and the address that programs have there."""
@@ -72,6 +97,14 @@ class Place:
         """Start a program there; it ends with the test's process."""
         more.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen([*self.joining, *argv], preexec_fn=die_with_parent, **more)
+
+    def run(self, command: str) -> None:
+        """Run a program there to its end; its last line of errors if it fails."""
+        done = subprocess.run(
+            [*self.joining, *command.split()], stdin=subprocess.DEVNULL, capture_output=True
+        )
+        if done.returncode != 0:
+            raise TestbedError(f"{command}: {done.stderr.decode()}")
 
     def make(self, make: Callable[[], T]) -> T:
         """What `make` returns, called in that network."""
