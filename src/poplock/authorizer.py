@@ -4,11 +4,12 @@ It applies events to the table at once, so that the next question is answered by
 what a store has to keep. It never waits: whoever needs certainty waits for the `Keeper`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .core.addresses import LONGEST_ADDRESS, Network, client_in, network_of, parse_ip
-from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
+from .core.answers import Answer, Elsewhere, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall, to_wall
 from .core.events import Event, Failure, Reset
 from .core.grants import Ended, Grant, Key, Revoked
@@ -58,9 +59,17 @@ class Authorizer:
         self.policy = policy
         self.clock = clock
         self.table = GrantTable()
+        """What this host's sources have earned and its operators have given."""
+        self.seen = self.table
+        """What answers and maps are given from: the own table, or a view of a shared store."""
+        self.fresh_until = math.inf
+        """Until when that may be relied on."""
         self.pending = Batch()
+        self.outbox: Batch | None = None
+        """What a shared store is to be told; None where there is none."""
         self.counts = Counts()
         self._trouble: str | None = "the store has not been read yet"
+        self._blind = False
         self._match_sender = match_sender
         self._uses: dict[str, Use] = {}  # client -> what it uses now
         self._used: list[Use] = []  # before its grant changed
@@ -68,8 +77,10 @@ class Authorizer:
         self._listeners: list[Listener] = []
         self._on_trouble: list[Callable[[], None]] = []
         self._expected: dict[Network, set[Callable[[], None]]] = {}
-        self.wake: Callable[[], None] = lambda: None
-        """Called when something waits in `pending`."""
+        self._wakers: list[Callable[[], None]] = []
+        self._on_revoked: list[Callable[[Revoked], None]] = []
+        self.elsewhere: Elsewhere | None = None
+        """Who knows more than `seen`: a store that hosts share, if there is one."""
 
     @property
     def trouble(self) -> str | None:
@@ -78,14 +89,33 @@ class Authorizer:
 
     @trouble.setter
     def trouble(self, why: str | None) -> None:
-        began_or_ended = (why is None) != (self._trouble is None)
+        sure = self.sure
         self._trouble = why
-        if began_or_ended:
+        self._tell_if_changed(sure)
+
+    @property
+    def blind(self) -> bool:
+        """Whether `seen` lacks what it should hold: a shared store can't be followed."""
+        return self._blind
+
+    @blind.setter
+    def blind(self, blind: bool) -> None:
+        sure = self.sure
+        self._blind = blind
+        self._tell_if_changed(sure)
+
+    @property
+    def sure(self) -> bool:
+        """Whether `seen` is what may be said to those who can't ask again."""
+        return self._trouble is None and not self._blind
+
+    def _tell_if_changed(self, before: bool) -> None:
+        if before != self.sure:
             for listener in self._on_trouble:
                 listener()
 
     def on_trouble(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called whenever trouble begins or ends."""
+        """Have `listener` called whenever `sure` changes."""
         self._on_trouble.append(listener)
 
     def load(self, store: Store) -> dict[str, str]:
@@ -103,6 +133,18 @@ class Authorizer:
     def mark(self) -> Mark:
         """Where poplock's time stands, for the store."""
         return Mark(self.clock.boot_id(), self.clock.uptime(), self.clock.now())
+
+    def on_pending(self, waker: Callable[[], None]) -> None:
+        """Have `waker` called when something waits in `pending` or `outbox`."""
+        self._wakers.append(waker)
+
+    def wake(self) -> None:
+        for waker in self._wakers:
+            waker()
+
+    def on_revoked(self, listener: Callable[[Revoked], None]) -> None:
+        """Have `listener` called with every revocation, whoever ordered it."""
+        self._on_revoked.append(listener)
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called with every change, before `record` returns."""
@@ -180,21 +222,41 @@ class Authorizer:
         self._changed(changes)
         return lost
 
-    def _revoke(self, revoked: Revoked, what: str) -> tuple[list[Grant], list[Change]]:
+    def learn(self, revoked: Revoked) -> bool:
+        """Take over a revocation of another host; False where it was known."""
+        if self.table.knows(revoked):
+            return False
+        _, changes = self._revoke(revoked, "revoked", tell=False)
+        self._changed(changes, tell=False)
+        return True
+
+    def _revoke(
+        self, revoked: Revoked, what: str, *, tell: bool = True
+    ) -> tuple[list[Grant], list[Change]]:
         """The live grants that it meets, and what changes."""
         now = self.clock.now()
         met = self.table.matching(revoked.network, revoked.user, revoked.source)
         lost = [g for g in met if g.live_at(now) and g.last_login <= revoked.at]
         changes = self.table.revoke(revoked)
         self.pending.revoked.append(revoked)
+        if tell and self.outbox is not None:
+            self.outbox.revoked.append(revoked)
+        for listener in self._on_revoked:
+            listener(revoked)
         for grant in lost:
             self._note(what, grant)
         return lost, changes
 
-    def check(self, query: Query) -> Answer:
+    def check(self, query: Query) -> Answer | Elsewhere:
         """Answer an MTA, and count it. Never raises, never waits."""
-        # An MTA asks at every recipient: `match` and a key of texts would double the time.
         answer = self.decide(query)
+        if not isinstance(answer, Elsewhere):
+            self.count(query, answer)
+        return answer
+
+    def count(self, query: Query, answer: Answer) -> None:
+        """Remember what an MTA was told."""
+        # An MTA asks at every recipient: `match` and a key of texts would double the time.
         if type(answer) is Permit:
             self.counts.permits += 1
             use = self._uses.get(query.client)
@@ -205,7 +267,6 @@ class Authorizer:
             self.counts.no_opinions += 1
         else:
             self.counts.unavailable += 1
-        return answer
 
     def _use(self, client: str, grant: Grant) -> Use:
         """Begin to count the uses of a grant; the client may have used another before."""
@@ -233,16 +294,23 @@ class Authorizer:
 
         return forget
 
-    def decide(self, query: Query) -> Answer:
+    def decide(self, query: Query) -> Answer | Elsewhere:
         """The answer, from memory."""
         if self._trouble is not None:
             return Unavailable(self._trouble)
         network, no_opinion = self._places.get(query.client) or self._place(query.client)
         if network is None:
             return no_opinion
-        grant = self.table.best(network, self.clock.now())
+        now = self.clock.now()
+        grant = self.seen.best(network, now)
         if grant is None:
-            return no_opinion
+            return self.elsewhere or no_opinion
+        if now > self.fresh_until:
+            return self.elsewhere or Unavailable("what is known here is out of date")
+        return self.permit(grant, query)
+
+    def permit(self, grant: Grant, query: Query) -> Answer:
+        """What a live grant is worth to who asks."""
         if self._match_sender and not _owns(grant.user, query.sender):
             return NoOpinion(f"the sender is not {grant.user} (policy.match_sender)")
         return Permit(grant)
@@ -293,6 +361,10 @@ class Authorizer:
         )
         self.wake()
 
+    def expects(self, network: Network) -> bool:
+        """Whether somebody waits for a login from there."""
+        return network in self._expected
+
     def take_pending(self) -> Batch:
         """What waits to be kept; the caller now owns it."""
         batch, self.pending = self.pending, Batch()
@@ -311,17 +383,26 @@ class Authorizer:
             )
         )
 
-    def _changed(self, changes: list[Change]) -> None:
-        for key, grant in changes:
-            self.pending.grants[key] = grant
-            if self._expected and grant is not None and key.network in self._expected:
-                for wake in list(self._expected.pop(key.network)):  # each takes itself out
-                    wake()
+    def _changed(self, changes: list[Change], *, tell: bool = True) -> None:
+        """Have what has changed in the own table kept, and seen."""
+        self.pending.grants.update(changes)
+        if self.outbox is None:
+            self.show(changes)
+        elif tell:
+            self.outbox.grants.update(changes)
+        if self.pending:
+            self.wake()
+
+    def show(self, changes: Iterable[Change]) -> None:
+        """What answers are given from has changed."""
+        if self._expected:
+            for key, grant in changes:
+                if grant is not None and key.network in self._expected:
+                    for wake in list(self._expected.pop(key.network)):  # each takes itself out
+                        wake()
         if changes:
             for listener in self._listeners:
                 listener(changes)
-        if self.pending:
-            self.wake()
 
 
 def _owns(user: str, sender: str | None) -> bool:

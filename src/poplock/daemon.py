@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__
 from .authorizer import Authorizer
 from .config import Config
 from .config.listen import Listen
+from .config.shared import SharedSection
 from .config.sources import ListeningSettings
 from .control import (
     Check,
@@ -29,6 +31,7 @@ from .control import (
     Status,
     WriteMaps,
 )
+from .core.answers import Query
 from .core.clock import Clock, SystemClock
 from .core.errors import ConfigError, MapError, StoreError
 from .core.policy import Policy
@@ -43,7 +46,11 @@ from .permits import PermitLog
 from .publisher import Publisher
 from .sources import make_source
 from .sources.intake import Intake, Lent
+from .stores import Store
 from .stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from .shared import Shared
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +66,22 @@ def make_authorizer(config: Config, clock: Clock | None = None) -> Authorizer:
     return Authorizer(policy, clock or SystemClock(), match_sender=config.policy.match_sender)
 
 
+async def meet_shared(
+    settings: SharedSection, authorizer: Authorizer, store: Store, *, everything: bool
+) -> "Shared":
+    """Get to know the store that hosts share; ConfigError or StoreError where that can't be."""
+    from .shared import Shared  # of the extra `redis`, and large
+    from .stores.reaching import SharedStoreError
+    from .stores.redis import RedisStore
+
+    shared = Shared(settings, authorizer, RedisStore(settings), everything=everything)
+    try:
+        await shared.meet(store.positions().get(shared.POSITION))
+    except SharedStoreError as error:
+        raise ConfigError(str(error), error.setting) from error
+    return shared
+
+
 class Daemon:
     """`poplock run`."""
 
@@ -70,6 +93,7 @@ class Daemon:
         self._started = self._authorizer.clock.wall()
         self._tasks: list[asyncio.Task[None]] = []
         self._permits = PermitLog(self._authorizer, logged=config.log.permits)
+        self._shared: Shared | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set. Raises StoreError, ConfigError or MapError at start only."""
@@ -77,6 +101,12 @@ class Daemon:
         store = SqliteStore(Path(config.store.path), write=True)
         async with AsyncExitStack() as exits:
             exits.callback(store.close)
+            if config.shared is not None:
+                self._shared = await meet_shared(
+                    config.shared, authorizer, store, everything=bool(config.map)
+                )
+                exits.push_async_callback(self._shared.close)
+                self._spawn("the shared store", self._shared.run)
             positions = authorizer.load(store)
             self._keeper = Keeper(authorizer, store, config.store.history / 86_400)
             exits.push_async_callback(self._keeper.close)
@@ -140,8 +170,8 @@ class Daemon:
             authorizer.clock,
             authorizer.record,
             asked=lambda: authorizer.counts.asked,
-            kept=keeper.kept,
-            kept_soon=partial(keeper.kept, urgent=False),
+            kept=self._kept,
+            kept_soon=partial(self._kept, urgent=False),
             ready=keeper.not_far_behind,
             own=self._config.own_dialects(),
         )
@@ -155,6 +185,14 @@ class Daemon:
                 source = make_source(settings, intake)
                 self._spawn(title, partial(source.run, positions.get(title)))
 
+    async def _kept(self, urgent: bool = True) -> None:
+        """On disk, and where the shared store can be reached, there too."""
+        kept = self._keeper.kept(urgent=urgent)
+        if self._shared is None:
+            await kept
+        else:
+            await asyncio.gather(kept, self._shared.told_if_linked())
+
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_supervise(name, run), name=name))
 
@@ -167,12 +205,13 @@ class Daemon:
 
     async def _obey(self, request: Request) -> Iterable[Row]:
         """Do what an operator says; confirmed once it is on disk and in the maps."""
-        office = self._office
+        office, shared, before = self._office, self._shared, None
         match request:
             case Check(ip, sender):
-                return [office.check(ip, sender)]
+                answer = None if shared is None else await shared.ask(Query(ip, sender))
+                return [office.check(ip, sender, answer)]
             case List():
-                return office.list()
+                return office.list(None if shared is None else await shared.rights())
             case Status():
                 return [self._status()]
             case History(ip, user, since, limit):
@@ -181,12 +220,19 @@ class Daemon:
             case Grant(ip, user, seconds):
                 rows = [office.grant(ip, user, seconds)]
             case Revoke(ip, user):
+                before = None if shared is None else shared.revocations()
                 rows = list(office.revoke(ip, user))
             case WriteMaps():
                 for publisher in self._publishers:
                     await publisher.rewrite()
                 return []
         await self._keeper.kept()
+        if shared is not None:
+            await shared.told()
+            if isinstance(request, Revoke):
+                network = None if request.ip is None else office.network(request.ip)
+                lost = await shared.rights(network, request.user, before)
+                rows = list(office.list(lost))
         for publisher in self._publishers:
             await publisher.shown()
         return rows
@@ -196,6 +242,7 @@ class Daemon:
         counts = authorizer.counts
         troubles = [
             *([authorizer.trouble] if authorizer.trouble else []),
+            *(self._shared.troubles() if self._shared else []),
             *(p.trouble for p in self._publishers if p.trouble),
             *(i.health.trouble for i in self._intakes if i.health.trouble),
         ]
@@ -214,6 +261,7 @@ class Daemon:
                 for p in self._publishers
             ],
             "store": {"path": self._config.store.path, "commits": self._keeper.commits},
+            "shared": None if self._shared is None else self._shared.row(),
         }
 
     async def _tick(self) -> None:
@@ -225,6 +273,8 @@ class Daemon:
             await asyncio.sleep(_TICK)
             now = loop.time()
             self._authorizer.sweep()
+            if self._shared is not None:
+                self._shared.sweep()
             self._listeners.sweep()
             await self._permits.write()
             if now - kept >= _PERMITS_KEPT:

@@ -36,7 +36,7 @@ class Keeper:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._swept = 0.0
         self.commits = 0
-        authorizer.wake = self._wanted.set
+        authorizer.on_pending(self._wanted.set)
 
     async def kept(self, *, urgent: bool = True) -> None:
         """Return when all that was recorded until now is on disk; StoreError if it can't be.

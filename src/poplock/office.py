@@ -4,12 +4,12 @@ The daemon serves these over its control socket; without a daemon the command li
 on the store. Results are plain dictionaries with the keys of `--json`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from .authorizer import Authorizer
 from .core.addresses import Network, parse_ip, parse_network
-from .core.answers import NoOpinion, Permit, Query, Unavailable
+from .core.answers import Answer, NoOpinion, Permit, Query, Unavailable
 from .core.clock import to_wall
 from .core.errors import PoplockError
 from .core.grants import Grant
@@ -31,14 +31,17 @@ class Office:
         self._authorizer = authorizer
         self._store = store
 
-    def check(self, ip: str, sender: str | None = None) -> Row:
-        """Permit or not, and why. PoplockError for what is no address."""
+    def check(self, ip: str, sender: str | None = None, answer: Answer | None = None) -> Row:
+        """Permit or not, and why; `answer` is that of a shared store, where there is one.
+
+        PoplockError for what is no address.
+        """
         authorizer = self._authorizer
         network = authorizer.network(ip)
         if network is None:
             raise PoplockError(f"{ip!r} is no IP address")
         row: Row = {"ip": str(parse_ip(ip)), "network": network}
-        match authorizer.decide(Query(ip, sender)):
+        match answer or authorizer.decide(Query(ip, sender)):
             case Permit(grant):
                 row |= {"answer": "permit", "why": self._why(grant), "grant": self.row(grant)}
             case NoOpinion(why):
@@ -68,11 +71,11 @@ class Office:
             return why
         return f"the grant of {deed.user} for {network} {past} at {stamp(deed.at)}"
 
-    def list(self) -> Iterator[Row]:
-        """Live grants, by network and user."""
+    def list(self, grants: Iterable[Grant] | None = None) -> Iterator[Row]:
+        """Live grants, by network and user: the table's, or these."""
         now = self._authorizer.clock.now()
-        live = [g for g in self._authorizer.table if g.live_at(now)]
-        return map(self.row, sorted(live, key=lambda g: g.key))
+        among = self._authorizer.table if grants is None else grants
+        return map(self.row, sorted([g for g in among if g.live_at(now)], key=lambda g: g.key))
 
     def grant(self, ip: str, user: str, seconds: float) -> Row:
         """Give a right by hand."""
@@ -80,20 +83,20 @@ class Office:
             raise PoplockError("a grant by hand lasts from a second to a year")
         if not user or len(user) > 255 or not user.isprintable():
             raise PoplockError(f"{user[:80]!r} can't be a user's name")
-        network = self._network(ip)
+        network = self.network(ip)
         address = ip.partition("/")[0]
         return self.row(self._authorizer.grant(network, address, user, seconds))
 
     def revoke(self, ip: str | None, user: str | None) -> Sequence[Row]:
         """Take back; returns the grants that were live. Both None: all of them."""
-        network = None if ip is None else self._network(ip)
+        network = None if ip is None else self.network(ip)
         return [self.row(g) for g in self._authorizer.revoke(network, user)]
 
     def history(
         self, ip: str | None, user: str | None, since: float | None, limit: int
     ) -> Iterator[Row]:
         """Deeds, oldest first."""
-        network = None if ip is None else self._network(ip)
+        network = None if ip is None else self.network(ip)
         return map(_deed_row, self._store.history(network, user, since, limit))
 
     def row(self, grant: Grant) -> Row:
@@ -108,7 +111,8 @@ class Office:
             "source": grant.source,
         }
 
-    def _network(self, text: str) -> Network:
+    def network(self, text: str) -> Network:
+        """What an operator typed; PoplockError where that is no address or network."""
         try:
             return parse_network(text, self._authorizer.policy.rules.ipv6_prefix)
         except ValueError as error:

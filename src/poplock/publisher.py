@@ -97,9 +97,9 @@ class Publisher:
         self._thread.shutdown()
 
     def _changed(self, changes: Iterable[Change]) -> None:
-        if self._authorizer.trouble is not None:
+        if not self._authorizer.sure:
             return
-        table, now = self._authorizer.table, self._authorizer.clock.now()
+        table, now = self._authorizer.seen, self._authorizer.clock.now()
         networks = dict.fromkeys(change.key.network for change in changes)
         best = [(network, table.best(network, now)) for network in networks]
         if self._later is None:
@@ -116,8 +116,8 @@ class Publisher:
         """Have the map hold what may be said now."""
         authorizer = self._authorizer
         grants: list[Grant] = []
-        if authorizer.trouble is None:
-            grants = list(authorizer.table.longest(authorizer.clock.now()))
+        if authorizer.sure:
+            grants = list(authorizer.seen.longest(authorizer.clock.now()))
         self._anew, self._later = False, {}
         try:
             await self._in_thread(partial(self._map.replace_all, grants))

@@ -48,6 +48,9 @@ class LogClock:
     def resume(self, mark: Mark, doubt: float) -> None:
         """There is nothing to go on from."""
 
+    def follow(self, offset: float) -> None:
+        """No other clock counts."""
+
 
 @dataclass(slots=True)
 class Row:

@@ -17,6 +17,7 @@ from .dialects import DialectSettings
 from .duration import Duration
 from .listen import networks
 from .maps import MapTypes
+from .shared import SharedSection
 from .sources import (
     ListeningSettings,
     LogSettings,
@@ -54,7 +55,7 @@ class PolicySection(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
 
 class StoreSection(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where grants are kept."""
+    """Where this host keeps what it has learnt."""
 
     path: str = "/var/lib/poplock/poplock.db"
     history: Duration = Duration(30 * 86_400)
@@ -80,6 +81,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
 
     policy: PolicySection = field(default_factory=PolicySection)
     store: StoreSection = field(default_factory=StoreSection)
+    shared: SharedSection | None = None
     control: ControlSection = field(default_factory=ControlSection)
     log: LogSection = field(default_factory=LogSection)
     dialect: tuple[DialectSettings, ...] = ()
@@ -102,6 +104,8 @@ def check(config: Config) -> None:
     _check_policy(config.policy)
     octal("control.mode", config.control.mode)
     absolute("store.path", config.store.path)
+    if config.shared is not None:
+        config.shared.check("shared")
     absolute("control.path", config.control.path)
     listening = {f"unix:{config.control.path}": "control.path"}
     for i, answer in enumerate(config.answer):

@@ -14,6 +14,7 @@ from .listen import Tls
 from .load import at
 from .maps import CdbSettings, TextSettings
 from .model import Config
+from .shared import SharedSection
 from .sources import (
     DracSettings,
     FileSettings,
@@ -42,6 +43,8 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
         ("store.path", _writable_if_there(config.store.path)),
         ("control.path", _folder(config.control.path)),
     ]
+    if config.shared is not None:
+        found += _shared(config.shared)
     for i, source in enumerate(config.source):
         if isinstance(source, FileSettings):
             found.append((f"source[{i}].path", _readable_log(source.path)))
@@ -75,6 +78,23 @@ def _complaints(config: Config) -> "list[tuple[str, str]]":
     return [(where, why) for where, why in found if why is not None]
 
 
+def _shared(shared: SharedSection) -> list[tuple[str, str | None]]:
+    missing = "redis is not installed; a shared store takes the extra 'redis':" + (
+        " pip install 'smtp-poplock[redis]'"
+    )
+    found = [("shared.nodes", missing if find_spec("redis") is None else None)]
+    for name in ("password_file", "sentinel_password_file"):
+        path = getattr(shared, name)
+        if path is not None:
+            found.append((f"shared.{name}", _secret(path)))
+    if shared.tls is not None:
+        for name in ("ca", "certificate", "key"):
+            path = getattr(shared.tls, name)
+            if path is not None:
+                found.append((f"shared.tls.{name}", _readable(path)))
+    return found
+
+
 def _web_is_installed() -> str | None:
     missing = [name for name in ("uvicorn", "starlette") if find_spec(name) is None]
     if not missing:
@@ -84,11 +104,17 @@ def _web_is_installed() -> str | None:
     )
 
 
-def _key(path: str) -> str | None:
-    """A file with a secret in its first line, which not everybody can read."""
+def _secret(path: str) -> str | None:
+    """A file that not everybody can read."""
     why = _readable(path)
     if why is None and Path(path).stat().st_mode & stat.S_IROTH:
         return f"everybody may read {path}, and a secret stands in it; chmod o-r"
+    return why
+
+
+def _key(path: str) -> str | None:
+    """A file with a secret in its first line, which not everybody can read."""
+    why = _secret(path)
     if why is None and len(Path(path).read_bytes().partition(b"\n")[0].strip()) < _SHORTEST_KEY:
         return f"the first line of {path} must be a key of {_SHORTEST_KEY} characters or more"
     return why

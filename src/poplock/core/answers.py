@@ -4,7 +4,9 @@ The three answers are kept apart until they are bytes: `Permit`, `NoOpinion` (th
 go on) and `Unavailable` (we can't say: refuse softly, let local mail pass).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import final
 
 from .grants import Grant
 
@@ -50,5 +52,15 @@ class Refused:
 
 
 Answer = Permit | NoOpinion | Unavailable
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Not known here: `ask` the store that hosts share, which calls back. Never told to an MTA."""
+
+    ask: Callable[[Query, Callable[[Answer], None]], None]
+
+
 Outcome = Answer | Refused | None
 """What became of a request. None: what was told is kept."""

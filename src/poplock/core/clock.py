@@ -9,6 +9,9 @@ never live longer for it. So every time inside poplock is on one scale that
 
 While no step has happened the scale *is* the wall clock. After a step back it stays ahead;
 `from_wall` and `to_wall` translate at the edges (log stamps in, what people read out).
+
+Hosts that share a store share a scale too: the store's clock. Each measures how far its own wall
+clock is off (`follow`), and a host that is an hour wrong grants and answers as all others do.
 """
 
 import time
@@ -19,6 +22,9 @@ from pathlib import Path
 from typing import Protocol
 
 _NOISE = 0.25  # seconds: two clocks read one after the other, and slewing, are not a step
+_SLEW = (
+    0.0005  # seconds a second that a scale gives back; no oscillator is that wrong (ntpd's limit)
+)
 
 
 class Clock(Protocol):
@@ -38,6 +44,9 @@ class Clock(Protocol):
 
     def resume(self, mark: "Mark", doubt: float) -> None:
         """Go on from where a former process stopped."""
+
+    def follow(self, offset: float) -> None:
+        """Take a clock that is `offset` seconds ahead of this host's as the true one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +71,32 @@ class SteadyClock:
         self.uptime = uptime
         self.boot_id = boot_id
         self._base = wall() - uptime()
+        self._offset = 0.0  # the true time less the wall clock's
+        self._followed: float | None = None  # uptime at the last `follow`
 
     def now(self) -> float:
-        wall = self.wall()
+        true = self.wall() + self._offset
         steady = self.uptime() + self._base
-        if wall > steady:
-            self._base += wall - steady
-            return wall
+        if true > steady:
+            self._base += true - steady
+            return true
         return steady
+
+    def follow(self, offset: float) -> None:
+        """Take a clock that is `offset` seconds ahead of the wall clock as the true one.
+
+        The first time, before any other process's scale is resumed, the scale is set to it. Later
+        it jumps forward only; what it has gained by a fast oscillator is let go of by `_SLEW`.
+        """
+        uptime = self.uptime()
+        self._offset = offset
+        true = self.wall() + offset - uptime
+        if self._followed is None:
+            self._base = true
+        else:
+            ahead = max(self._base - true, 0.0)
+            self._base -= min(ahead, _SLEW * (uptime - self._followed))
+        self._followed = uptime
 
     def resume(self, mark: Mark, doubt: float) -> None:
         """Continue the scale of `mark`.
@@ -81,7 +108,7 @@ class SteadyClock:
         uptime = self.uptime()
         if mark.boot_id == self.boot_id() and uptime >= mark.uptime:
             least = mark.now + (uptime - mark.uptime)
-        elif self.wall() < mark.now - _NOISE:
+        elif self.wall() + self._offset < mark.now - _NOISE:
             least = mark.now + doubt
         else:
             least = mark.now
@@ -123,9 +150,12 @@ class FakeClock(SteadyClock):
 
 
 def ahead_of_wall(clock: Clock) -> float:
-    """How many seconds poplock's scale is ahead of the wall clock; 0 unless that stepped back."""
+    """How many seconds poplock's scale is ahead of the wall clock; 0 unless that stepped back.
+
+    Negative where the wall clock is ahead of the one that hosts share.
+    """
     difference = clock.now() - clock.wall()
-    return difference if difference > _NOISE else 0.0
+    return difference if abs(difference) > _NOISE else 0.0
 
 
 def from_wall(clock: Clock, stamp: float) -> float:

@@ -221,6 +221,11 @@ class GrantTable:
         for known in past:
             del self._ended[known]
 
+    def knows(self, revoked: Revoked) -> bool:
+        """Whether a revocation says nothing new."""
+        scope = (revoked.network, revoked.user, revoked.source)
+        return self._revoked.get(scope, float("-inf")) >= revoked.at
+
     def revocations(self) -> list[Revoked]:
         return [
             Revoked(network, user, at, source)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from ..core.addresses import IPAddress, NetworkSet
-from ..core.answers import Answer, Query
+from ..core.answers import Answer, Elsewhere, Query
 from ..core.dialogue import MakeDialogue
 from ..sources.intake import Intake
 
@@ -25,7 +25,7 @@ _MOST_COMPLAINTS = 1000  # peers remembered for that
 class Authority(Protocol):
     """Who knows the answers: the Authorizer."""
 
-    def check(self, query: Query) -> Answer: ...
+    def check(self, query: Query) -> Answer | Elsewhere: ...
 
     def expect(self, query: Query, wake: Callable[[], None]) -> Callable[[], None] | None: ...
 

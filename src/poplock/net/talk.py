@@ -1,9 +1,10 @@
 """Drives a dialogue: answers what is asked, records what is told. Sockets are the subclasses'.
 
 A question is answered inside the call that delivers its bytes: a task or an `await` for each would
-cost more than the question. Two things have to wait, and everything behind them in the same
+cost more than the question. Three things have to wait, and everything behind them in the same
 conversation with them, since replies stay in the order of the requests:
 
+- a client of whom only the store that hosts share can tell;
 - a client without a grant: a POP/IMAP server may log a login a moment *after* it told the client
   (Dovecot 2.4 was seen to be a millisecond late), and who logs in and sends at once would be
   refused. So "no grant" is said after `patience`, unless the login comes meanwhile. Those who wait
@@ -16,7 +17,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from ..core.addresses import IPAddress
-from ..core.answers import NoOpinion, Outcome, Query, Refused, Unavailable
+from ..core.answers import Answer, Elsewhere, NoOpinion, Outcome, Query, Refused, Unavailable
 from ..core.dialogue import Request
 from ..core.errors import StoreError
 from ..core.events import Event
@@ -55,18 +56,24 @@ class Talk:
         else:
             self._answer(requests)
 
-    def _answer(self, requests: Sequence[Request], waited: bool = False) -> None:
-        """Reply in order, up to what has to wait."""
+    def _answer(
+        self, requests: Sequence[Request], waited: bool = False, found: Answer | None = None
+    ) -> None:
+        """Reply in order, up to what has to wait; `found` is the answer to the first."""
         dialogue, number = self._dialogue, 0
         while number < len(requests):
             request = requests[number]
             if type(request) is Query:
-                outcome = self._check(request) if self._may_ask else self._refusal("ask")
+                outcome = found or (self._check(request) if self._may_ask else self._refusal("ask"))
+                if type(outcome) is Elsewhere:
+                    self._held = requests[number:]
+                    self._ask(outcome, request, waited)
+                    break
                 unsure = type(outcome) is NoOpinion and self._patience
                 if unsure and not waited and self._wait(request):
                     self._held = requests[number:]
                     break
-                waited = False
+                waited, found = False, None
                 dialogue.reply(request, outcome)
                 number += 1
             else:
@@ -124,6 +131,12 @@ class Talk:
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
 
+    def _ask(self, elsewhere: Elsewhere, request: Query, waited: bool) -> None:
+        """Go on with what is known elsewhere."""
+        self._waiting = True
+        self._pause()
+        elsewhere.ask(request, lambda answer: self._resume_answers(waited, answer))
+
     def _wait(self, request: Query) -> bool:
         """Go on when the client has logged in, or after `patience`; False where that can't help."""
         forget = self._service.authority.expect(request, self._go_on)
@@ -146,13 +159,13 @@ class Talk:
             self._stop_waiting()
             self._resume_answers(waited=True)
 
-    def _resume_answers(self, waited: bool = False) -> None:
+    def _resume_answers(self, waited: bool = False, found: Answer | None = None) -> None:
         self._waiting = False
         if self._closed():
             return
         self._resume()
         held, self._held = self._held, ()
-        self._answer(held, waited)
+        self._answer(held, waited, found)
 
     def _forget(self) -> None:
         """The peer has gone."""
