@@ -12,6 +12,7 @@ from poplock.config.listen import Tls
 from poplock.config.load import parse_config
 from poplock.config.model import Config
 from poplock.config.sources import ListeningSettings
+from poplock.config.shared import SharedTls
 from poplock.dialects import DIALECTS
 from poplock.maps import MAPS
 
@@ -27,8 +28,9 @@ def structs() -> list[type[msgspec.Struct]]:
         info = msgspec.inspect.type_info(field.type)
         info = getattr(info, "item_type", info)
         for kind in getattr(info, "types", (info,)):
-            found.append(kind.cls)
-    return [*found, Tls]
+            if isinstance(kind, msgspec.inspect.StructType):  # and not the absence of one
+                found.append(kind.cls)
+    return [*found, Tls, SharedTls]
 
 
 @pytest.mark.parametrize("verb", VERBS)
