@@ -11,8 +11,8 @@ from poplock.cli import VERBS
 from poplock.config.listen import Tls
 from poplock.config.load import parse_config
 from poplock.config.model import Config
-from poplock.config.sources import ListeningSettings
 from poplock.config.shared import SharedTls
+from poplock.config.sources import ListeningSettings
 from poplock.dialects import DIALECTS
 from poplock.maps import MAPS
 
