@@ -12,7 +12,7 @@ from .core.addresses import LONGEST_ADDRESS, Network, client_in, network_of, par
 from .core.answers import Answer, Elsewhere, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall, to_wall
 from .core.events import Event, Failure, Reset
-from .core.grants import Ended, Grant, Key, Revoked
+from .core.grants import Ended, Grant, Revoked
 from .core.policy import Policy
 from .core.table import Change, GrantTable
 from .stores import Batch, Deed, Store
@@ -354,12 +354,11 @@ class Authorizer:
         self._used, self._uses = [], {}
         return used
 
-    def note_use(self, client: str, key: Key, count: int) -> None:
-        """Put a use into the history."""
-        self.pending.deeds.append(
-            Deed(self.clock.wall(), "used", key.network, key.user, key.source, client, count)
-        )
-        self.wake()
+    def note_uses(self, uses: Sequence[Deed]) -> None:
+        """Put uses into the history."""
+        if uses:
+            self.pending.deeds += uses
+            self.wake()
 
     def expects(self, network: Network) -> bool:
         """Whether somebody waits for a login from there."""

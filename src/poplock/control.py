@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 65_536  # bytes of a request
 _PATIENCE = 30.0  # seconds for a whole conversation, on both sides
+
+MOST_WATCHED = 500
+"""Rows of a kind that one look of `poplock watch` may ask for; no terminal has more lines."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,6 +52,17 @@ class History(msgspec.Struct, tag="history", tag_field="verb"):
     limit: int = 1000
 
 
+class Watch(msgspec.Struct, tag="watch", tag_field="verb"):
+    """One look: how the daemon is, the grants with the latest logins, and what has happened.
+
+    `after` is what the last reply said; None for the first, which gets the latest deeds.
+    """
+
+    after: int | None = None
+    grants: Annotated[int, msgspec.Meta(ge=0, le=MOST_WATCHED)] = 0
+    deeds: Annotated[int, msgspec.Meta(ge=0, le=MOST_WATCHED)] = 0
+
+
 class Grant(msgspec.Struct, tag="grant", tag_field="verb"):
     """Give a right by hand."""
 
@@ -67,7 +82,7 @@ class WriteMaps(msgspec.Struct, tag="maps", tag_field="verb"):
     """Write every map anew."""
 
 
-Request = Check | List | Status | History | Grant | Revoke | WriteMaps
+Request = Check | List | Status | History | Watch | Grant | Revoke | WriteMaps
 Handler = Callable[[Request], Awaitable[Iterable[Row]]]
 
 _decode = msgspec.json.Decoder(Request).decode
@@ -117,10 +132,10 @@ class NobodyThereError(Exception):
     """No daemon listens on the control socket."""
 
 
-def ask(path: Path, request: Request) -> list[Row]:
+def ask(path: Path, request: Request, patience: float = _PATIENCE) -> list[Row]:
     """Send a request to the daemon; NobodyThereError if none runs, PoplockError if it says no."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
-        sock.settimeout(_PATIENCE)
+        sock.settimeout(patience)
         try:
             sock.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
@@ -135,7 +150,7 @@ def ask(path: Path, request: Request) -> list[Row]:
             with sock.makefile("rb") as lines:
                 rows = [msgspec.json.decode(line, type=Row) for line in lines]
         except TimeoutError:
-            raise StoreError(f"the daemon on {path} did not answer in {_PATIENCE:.0f} s") from None
+            raise StoreError(f"the daemon on {path} did not answer in {patience:.0f} s") from None
     last = rows.pop() if rows else {"error": "the daemon closed the connection"}
     if last.get("done") is True:
         return rows

@@ -29,6 +29,7 @@ from .control import (
     Request,
     Revoke,
     Status,
+    Watch,
     WriteMaps,
 )
 from .core.answers import Query
@@ -217,6 +218,10 @@ class Daemon:
             case History(ip, user, since, limit):
                 await self._keeper.kept()
                 return office.history(ip, user, since, limit)
+            case Watch(after, grants, deeds):
+                latest = await office.latest(grants)
+                news = office.follow(after, deeds, self._permits.latest(deeds))
+                return [{"status": self._status(), "grants": latest} | news]
             case Grant(ip, user, seconds):
                 rows = [office.grant(ip, user, seconds)]
             case Revoke(ip, user):

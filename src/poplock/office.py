@@ -4,8 +4,10 @@ The daemon serves these over its control socket; without a daemon the command li
 on the store. Results are plain dictionaries with the keys of `--json`.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from heapq import nlargest
 
 from .authorizer import Authorizer
 from .core.addresses import Network, parse_ip, parse_network
@@ -16,6 +18,8 @@ from .core.grants import Grant
 from .stores import Deed, Store
 
 Row = dict[str, object]
+
+_AT_ONCE = 2000  # grants, about 0.2 ms of work between two turns of the answers
 
 _PAST = {
     "expired": "expired",
@@ -98,6 +102,36 @@ class Office:
         """Deeds, oldest first."""
         network = None if ip is None else self.network(ip)
         return map(_deed_row, self._store.history(network, user, since, limit))
+
+    async def latest(self, most: int) -> Sequence[Row]:
+        """The live grants with the latest logins, the latest first.
+
+        In slices: answers are not to wait while a hundred thousand grants are looked at.
+        """
+        now = self._authorizer.clock.now()
+        held = self._authorizer.table.held()
+        best: list[Grant] = []
+        least = float("-inf") if most else float("inf")
+        for start in range(0, len(held), _AT_ONCE):
+            for one in held[start : start + _AT_ONCE]:
+                for grant in (one,) if isinstance(one, Grant) else one:
+                    if grant.last_login > least and grant.live_at(now):
+                        best.append(grant)
+            if len(best) > most:
+                best = nlargest(most, best, key=lambda g: g.last_login)
+                least = best[-1].last_login
+            await asyncio.sleep(0)
+        return [self.row(g) for g in sorted(best, key=lambda g: g.last_login, reverse=True)]
+
+    def follow(self, after: int | None, limit: int, uses: Iterable[Deed]) -> Row:
+        """What came into the history after a place in it, the place to go on from, and beside
+        that the uses which are still being summed up: `at` is null there."""
+        deeds, reached = self._store.follow(after, limit)
+        return {
+            "deeds": [_deed_row(deed) for deed in deeds],
+            "after": reached,
+            "uses": [_deed_row(use) | {"at": None} for use in uses],
+        }
 
     def row(self, grant: Grant) -> Row:
         """A grant as `list --json` prints it."""

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections import deque
+from itertools import islice
 
 from .authorizer import Authorizer, Use
 from .core.grants import Key
+from .stores import Deed
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +41,13 @@ class PermitLog:
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
 
+    def latest(self, most: int) -> list[Deed]:
+        """The sums that aren't in the history yet, of the clients that came last."""
+        now = self._authorizer.clock.wall()
+        sums = islice(reversed(self._sums.items()), most)
+        return [Deed(now, "used", *key, client, count) for (client, key), count in sums][::-1]
+
     def keep(self) -> None:
         """Put the sums into the history."""
-        for (client, key), count in self._sums.items():
-            self._authorizer.note_use(client, key, count)
+        self._authorizer.note_uses(self.latest(len(self._sums)))
         self._sums.clear()

@@ -18,6 +18,7 @@ VERBS = {
     "list": "list",
     "status": "status",
     "history": "history",
+    "watch": "watch",
     "grant": "grant",
     "revoke": "revoke",
     "parse": "parse",

@@ -54,6 +54,10 @@ class GrantTable:
             else:
                 yield from held
 
+    def held(self) -> list[Grant | tuple[Grant, ...]]:
+        """What each network holds just now; those that were known first come first."""
+        return list(self._grants.values())
+
     def find(self, network: Network) -> tuple[Grant, ...]:
         """Every grant of the network, live or not yet swept."""
         held = self._grants.get(network)

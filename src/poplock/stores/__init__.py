@@ -65,6 +65,12 @@ class Store(Protocol):
     ) -> Sequence[Deed]:
         """The latest `limit` deeds that match, oldest first."""
 
+    def follow(self, after: int | None, limit: int) -> tuple[Sequence[Deed], int]:
+        """Up to `limit` deeds that came after a place, oldest first; and the place they reach to.
+
+        None: the latest ones.
+        """
+
     def forget_history(self, before: float) -> None: ...
 
     def close(self) -> None: ...

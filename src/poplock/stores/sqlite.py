@@ -160,6 +160,20 @@ class SqliteStore:
             ).fetchall()
         return [Deed(*row) for row in reversed(rows)]
 
+    def follow(self, after: int | None, limit: int) -> tuple[Sequence[Deed], int]:
+        with self._errors("read"):
+            newest = self._db.execute("SELECT coalesce(max(id), 0) FROM history").fetchone()[0]
+            if after is None:
+                after = max(newest - limit, 0)
+            elif after > newest:  # a place in another file, which was moved away
+                after = 0
+            rows = self._db.execute(
+                "SELECT at, what, network, user, source, address, count, until, id FROM history"
+                " WHERE id > ? ORDER BY id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return [Deed(*row[:-1]) for row in rows], rows[-1][-1] if rows else after
+
     def forget_history(self, before: float) -> None:
         with self._errors("write"):
             self._db.execute("DELETE FROM history WHERE at < ?", (before,))

@@ -10,12 +10,14 @@ import pytest
 
 from poplock.authorizer import Authorizer
 from poplock.core.answers import Permit, Query
-from poplock.core.clock import FakeClock
+from poplock.core.clock import FakeClock, Mark
 from poplock.core.errors import StoreError
 from poplock.core.policy import Policy, Rules
-from poplock.stores import Batch, sqlite
+from poplock.stores import Batch, Deed, sqlite
 from poplock.stores.sqlite import SqliteStore
 from tests.conftest import login, logout
+
+MARK = Mark("boot", 1.0, 1.0)
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ def test_a_commit_is_all_or_nothing_under_kill(path: Path) -> None:
 import os
 from pathlib import Path
 from poplock.authorizer import Authorizer
-from poplock.core.clock import FakeClock
+from poplock.core.clock import FakeClock, Mark
 from poplock.core.policy import Policy, Rules
 from poplock.stores.sqlite import SqliteStore
 from tests.conftest import login
@@ -232,3 +234,26 @@ def test_what_was_given_back_stays_so_after_a_restart_for_its_source_alone(
     assert not isinstance(again.check(Query("203.0.113.9")), Permit)
     again.record([login(clock.wall(), source="other")])
     assert isinstance(again.check(Query("203.0.113.9")), Permit)
+
+
+def test_what_happened_is_followed_from_place_to_place_and_none_is_told_twice(path: Path) -> None:
+    store = SqliteStore(path, write=True)
+    deeds = [Deed(float(n), "granted", "203.0.113.9/32", str(n)) for n in range(10)]
+    store.commit(Batch(deeds=deeds[:6]), MARK)
+    latest, place = store.follow(None, 2)
+    assert latest == deeds[4:6]
+    assert store.follow(None, 0) == ([], place)
+    store.commit(Batch(deeds=deeds[6:]), MARK)
+    first, place = store.follow(place, 3)
+    rest, place = store.follow(place, 3)
+    assert [*first, *rest] == deeds[6:]
+    assert store.follow(place, 3) == ([], place)
+    store.close()
+
+
+def test_a_place_in_another_file_means_the_beginning_of_this_one(path: Path) -> None:
+    store = SqliteStore(path, write=True)
+    deed = Deed(1.0, "granted", "203.0.113.9/32", "ann")
+    store.commit(Batch(deeds=[deed]), MARK)
+    assert store.follow(4711, 3) == ([deed], 1)
+    store.close()
