@@ -24,7 +24,7 @@ from contextlib import suppress
 from secrets import token_hex
 
 import msgspec
-from redis.exceptions import AskError, MovedError, RedisError
+from redis.exceptions import AskError, MovedError
 
 from .authorizer import Authorizer
 from .config.shared import SharedSection
@@ -35,7 +35,7 @@ from .core.grants import Grant, Key, Revoked
 from .core.table import Change, GrantTable
 from .stores import Batch
 from .stores.document import Document
-from .stores.reaching import SharedStoreError
+from .stores.reaching import LIBRARY_ERRORS, SharedStoreError
 from .stores.redis import RedisStore
 from .stores.tracking import Beat, Identity, Tracker
 from .view import View
@@ -106,8 +106,9 @@ class Shared:
         self._samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
         self._seq = 0.0
         self._skewed = False
-        self._refused: SharedStoreError | None = None  # single keys
+        self._refused: dict[str, SharedStoreError] = {}  # keys that hold what isn't ours
         self._telling: SharedStoreError | None = None
+        self._learning: SharedStoreError | None = None
         authorizer.seen = self.view.table
         authorizer.elsewhere = Elsewhere(self.look)
         authorizer.fresh_until = float("-inf")
@@ -258,10 +259,14 @@ class Shared:
         now = authorizer.clock.now()
         self._seq = max(self._seq + 1e-6, now)
         live = [grant for grant in grants if grant.live_at(now)]
-        refused = await self._store.keep(
+        kept = await self._store.keep(
             live, revoked, self._host, self._seq, authorizer.policy.longest_life
         )
-        self._refused = refused[0] if refused else None
+        for key, error in kept.items():
+            if error is None:
+                self._refused.pop(key, None)
+            else:
+                self._refused[key] = error
 
     # Asking.
 
@@ -401,7 +406,7 @@ class Shared:
                 values = await tracker.ask_all([("GET", key) for key in keys])
             else:
                 values = await tracker.ask("MGET", *keys)
-        except (RedisError, OSError, SharedStoreError) as error:
+        except (*LIBRARY_ERRORS, SharedStoreError) as error:
             return dict.fromkeys(networks, error)
         return dict(zip(networks, values, strict=True))
 
@@ -492,7 +497,9 @@ class Shared:
     def changed(self, name: str, keys: list[bytes] | None) -> None:
         """These keys were written; None: all of them may have been."""
         store = self._store
-        if keys is None:
+        if keys is None:  # somebody emptied it
+            self._settle(self._settings.max_staleness)
+            self._tell_all()
             self._doubt_view()
             self._reload.set()
             self._spawn(self._learn())
@@ -500,6 +507,8 @@ class Shared:
         changes: list[Change] = []
         for key in keys:
             network = store.network(key)
+            if key.decode(errors="replace") in self._refused:
+                self._tell_all()  # perhaps it takes what we tell now
             if network is None:
                 self._spawn(self._learn())
                 continue
@@ -572,19 +581,18 @@ class Shared:
         """Mirror the revocations, and see that the store is still the one we know."""
         store = self._store
         try:
-            tracker = self._tracker(store.revoked_key)
-            keys = (store.revoked_key, store.schema_key)
-            revoked, schema = await tracker.ask_all([("GET", key) for key in keys])
-            for value in (revoked, schema):
-                if isinstance(value, Exception):
-                    raise value
+            keys = (store.revoked_key, store.schema_key)  # which may be at different masters
+            revoked, schema = [await self._tracker(key).ask("GET", key) for key in keys]
             for each in store.revocations(revoked):
                 self._authorizer.learn(each)
             self._revocations_known = True
             await self._check_schema(self._authorizer.clock.now(), schema)
-        except (RedisError, OSError, StoreError) as error:
+            self._learning = None
+        except (*LIBRARY_ERRORS, StoreError) as error:
+            if isinstance(error, MovedError | AskError):
+                self._masters_changed.set()
             self._revocations_known = False
-            self._telling = store.reach.explained(error)
+            self._learning = store.reach.explained(error)
             asyncio.get_running_loop().call_later(_RETRY, self._spawn_learn)
 
     def _tracker(self, key: str) -> Tracker:
@@ -652,7 +660,7 @@ class Shared:
     def troubles(self) -> list[str]:
         """What is wrong, for `status`."""
         found = [str(link.why) for link in self._links.values() if link.why is not None]
-        for error in (self._telling, self._refused):
+        for error in (self._telling, self._learning, *self._refused.values()):
             if error is not None and str(error) not in found:
                 found.append(str(error))
         if self._skewed:

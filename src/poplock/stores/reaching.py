@@ -4,6 +4,7 @@ The client library does what has to do with connections and failovers. It never 
 itself: whoever asks must hear at once that nothing can be said.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from ..config.shared import SharedSection
 from ..core.errors import StoreError
+
+LIBRARY_ERRORS = (errors.RedisError, errors.RedisClusterException, OSError)
+"""What the client library raises where a server is away or says no."""
 
 
 class SharedStoreError(StoreError):
@@ -90,7 +94,9 @@ class Reach:
         settings = self.settings
         options: dict[str, Any] = {
             "protocol": 3,
-            "socket_timeout": float(settings.timeout),
+            # Ours is in `tried`: the library's is wait_for(), which may lose a cancellation
+            # before Python 3.12, so that the daemon would never stop.
+            "socket_timeout": None,
             "socket_connect_timeout": float(settings.timeout),
             "client_name": "poplock",
             "driver_info": None,
@@ -145,8 +151,9 @@ class Reach:
     async def tried(self, work: Any) -> Any:
         """The outcome of `work`, or SharedStoreError."""
         try:
-            return await work
-        except (errors.RedisError, OSError) as error:
+            async with asyncio.timeout(float(self.settings.timeout)):
+                return await work
+        except LIBRARY_ERRORS as error:
             explained = self.explained(error)
             if explained.setting in ("shared.password_file", "shared.tls"):
                 await self.close()  # so that a file that was mended is read

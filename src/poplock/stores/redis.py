@@ -13,14 +13,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from redis import exceptions as errors
 
 from ..config.shared import SharedSection
 from ..core.addresses import Network
 from ..core.errors import StoreError
 from ..core.grants import Grant, Revoked
 from .document import Document, Register, grant_register, pack, read, tombstone_register
-from .reaching import Reach, SharedStoreError
+from .reaching import LIBRARY_ERRORS, Reach, SharedStoreError
 
 T = TypeVar("T")
 
@@ -36,14 +35,19 @@ local packed = redis.call('GET', KEYS[1])
 local held, changed, last = {}, false, 0
 if packed then
     local read, found = pcall(cmsgpack.unpack, packed)
-    if not read or type(found) ~= 'table' then
+    local ours = read and type(found) == 'table'
+    for _, register in pairs(ours and found or {}) do
+        ours = ours and type(register) == 'table'
+            and type(register[1]) == 'number' and type(register[2]) == 'number'
+    end
+    if not ours then
         return redis.error_reply('FOREIGN ' .. KEYS[1])
     end
     held = found
 end
 for name, new in pairs(cmsgpack.unpack(ARGV[1])) do
     local old = held[name]
-    if type(old) ~= 'table' then
+    if not old then
         held[name], changed = new, true
     elseif old[1] < new[1] then
         local seq = old[1]
@@ -107,8 +111,8 @@ class RedisStore:
         host: str,
         seq: float,
         life: float,
-    ) -> list[SharedStoreError]:
-        """Keep what `host` knows first-hand; returns what stands in the way of single keys.
+    ) -> dict[str, SharedStoreError | None]:
+        """Keep what `host` knows first-hand; returns the keys, and what stands in the way of some.
 
         `seq` says when it is told: it rises with each call. A revocation is kept for `life`
         seconds after its moment, the longest life of a right.
@@ -126,20 +130,20 @@ class RedisStore:
             registers.setdefault(self.key(grant.network), []).append(register)
         return await self._keep({key: pack(told) for key, told in registers.items()})
 
-    async def _keep(self, documents: Mapping[str, bytes]) -> list[SharedStoreError]:
+    async def _keep(self, documents: Mapping[str, bytes]) -> dict[str, SharedStoreError | None]:
         client = await self.reach.client()
-        refused = []
+        kept: dict[str, SharedStoreError | None] = dict.fromkeys(documents)
         for keys in _chunks(list(documents)):
             pipeline = client.pipeline(transaction=False)
             for key in keys:
                 pipeline.execute_command("EVAL", _KEEP, 1, key, documents[key], _OUTLIVES)
-            for result in await self.reach.tried(pipeline.execute(raise_on_error=False)):
+            results = await self.reach.tried(pipeline.execute(raise_on_error=False))
+            for key, result in zip(keys, results, strict=True):
                 if isinstance(result, Exception):
-                    error = self.reach.explained(result)
+                    kept[key] = error = self.reach.explained(result)
                     if error.setting != "shared.prefix":
                         raise error from result
-                    refused.append(error)
-        return refused
+        return kept
 
     async def find(self, networks: Sequence[Network]) -> dict[Network, Document | StoreError]:
         """What is told of each network; those of which nothing is told are left out."""
@@ -191,7 +195,7 @@ class RedisStore:
                 if len(handful) == _CHUNK:
                     yield handful
                     handful = []
-        except (errors.RedisError, OSError) as error:
+        except LIBRARY_ERRORS as error:
             raise self.reach.explained(error) from error
         if handful:
             yield handful
@@ -234,7 +238,7 @@ class RedisStore:
         try:
             async for _ in client.scan_iter(match=f"{self.prefix}*", count=_SCANNED):
                 return True
-        except (errors.RedisError, OSError) as error:
+        except LIBRARY_ERRORS as error:
             raise self.reach.explained(error) from error
         return False
 

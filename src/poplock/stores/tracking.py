@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from redis import exceptions as errors
 
-from .reaching import Master, Reach, SharedStoreError
+from .reaching import LIBRARY_ERRORS, Master, Reach, SharedStoreError
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +78,11 @@ class Tracker:
         while True:
             try:
                 await self._follow()
-            except (errors.RedisError, OSError, TimeoutError) as error:
+            except LIBRARY_ERRORS as error:
                 explained = self._reach.explained(error)
                 self._follower.lost(self.name, explained)
                 if explained.setting in ("shared.password_file", "shared.tls"):
+                    await self._reach.close()
                     return
             await asyncio.sleep(_AGAIN)
 
