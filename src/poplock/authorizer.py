@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .core.addresses import LONGEST_ADDRESS, Network, client_in, network_of, parse_ip
 from .core.answers import Answer, Elsewhere, NoOpinion, Permit, Query, Unavailable
-from .core.clock import Clock, Mark, ahead_of_wall, to_wall
+from .core.clock import Clock, Mark, ahead_of_wall
 from .core.events import Event, Failure, Reset
 from .core.grants import Ended, Grant, Revoked
 from .core.policy import Policy
@@ -172,7 +172,7 @@ class Authorizer:
                 if change is not None:
                     changes.append(change)
                     if known is None and change.grant is not None:
-                        self._note("granted", change.grant)
+                        self._note("granted", change.grant, ahead)
             elif isinstance(decision, Ended) and not decision.released:
                 counts.logouts += 1
                 change = table.end(decision)
@@ -369,7 +369,10 @@ class Authorizer:
         batch, self.pending = self.pending, Batch()
         return batch
 
-    def _note(self, what: str, grant: Grant) -> None:
+    def _note(self, what: str, grant: Grant, ahead: float | None = None) -> None:
+        """Put a deed into the history; `ahead`: of the wall clock, where that is known already."""
+        if ahead is None:
+            ahead = ahead_of_wall(self.clock)
         self.pending.deeds.append(
             Deed(
                 self.clock.wall(),
@@ -378,7 +381,7 @@ class Authorizer:
                 grant.user,
                 grant.source,
                 grant.address,
-                until=to_wall(self.clock, grant.expires_at),
+                until=grant.expires_at - ahead,
             )
         )
 

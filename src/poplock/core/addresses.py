@@ -56,7 +56,7 @@ def network_of(ip: IPAddress, ipv6_prefix: int) -> Network:
     address of the SMTP connection is rarely that of the login.
     """
     if isinstance(ip, IPv4Address):
-        return Network(f"{inet_ntoa(ip.packed)}/32")
+        return Network(f"{inet_ntoa(int(ip).to_bytes(4))}/32")
     host_bits = 128 - ipv6_prefix
     return Network(f"{IPv6Address(int(ip) >> host_bits << host_bits)}/{ipv6_prefix}")
 
@@ -81,10 +81,10 @@ class NetworkSet:
 
     def __init__(self, networks: tuple[IPNetwork, ...] = ()) -> None:
         self.networks = networks
-        self._edges = {version: _edges(networks, version) for version in (4, 6)}
+        self._edges = {IPv4Address: _edges(networks, 4), IPv6Address: _edges(networks, 6)}
 
     def __contains__(self, ip: IPAddress) -> bool:
-        return bisect_right(self._edges[ip.version], int(ip)) % 2 == 1
+        return bisect_right(self._edges[type(ip)], int(ip)) % 2 == 1
 
     def find(self, ip: IPAddress) -> IPNetwork | None:
         """The first network that holds `ip`."""

@@ -121,6 +121,20 @@ class Grant:
             sessions,
         )
 
+    def lasting(self, until: float, sessions: tuple[Session, ...]) -> "Grant":
+        """This grant with another end of what its last login earned."""
+        return Grant(
+            self.network,
+            self.user,
+            self.source,
+            self.client,
+            self.granted_at,
+            self.last_login,
+            until,
+            self.older,
+            sessions,
+        )
+
     @property
     def proofs(self) -> tuple[Proof, ...]:
         return (Proof(self.last_login, self.until), *self.older)
@@ -180,7 +194,10 @@ def without_session(held: Grant, ended: Ended) -> Grant:
             rest = tuple([s for s in held.sessions if s is not session])
             proofs = held.proofs
             if ended.at < session.limit:
-                proofs = (*proofs, Proof(session.login, ended.until))
+                until = ended.at + ended.window
+                if session.login == held.last_login and not held.older:  # as nearly always
+                    return held.lasting(max(held.until, until), rest)
+                proofs = (*proofs, Proof(session.login, until))
             return held.with_proofs(proofs, rest)
     return held
 

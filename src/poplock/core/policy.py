@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from ipaddress import IPv4Address
 
 from .addresses import IPAddress, Network, NetworkSet, client_in, network_of
 from .events import Event, Failure, Login, Reset
@@ -63,7 +64,7 @@ class Policy:
         sources: Mapping[str, Rules] | None = None,
     ) -> None:
         self.rules = rules
-        self._own = own or NetworkSet()
+        self.set_own_addresses(own or NetworkSet())
         self._sources = dict(sources or {})
         every = (rules, *self._sources.values())
         self.longest_life = max(r.max_session + r.window for r in every)
@@ -75,7 +76,7 @@ class Policy:
 
     def set_own_addresses(self, own: NetworkSet) -> None:
         """The host's own addresses: webmail and local programs, never a roaming user."""
-        self._own = own
+        self._closed = NetworkSet((*self.rules.never.networks, *own.networks))
 
     def decide(self, event: Event, now: float) -> Decision:
         """What `event` changes. Its time is on the same scale as `now`."""
@@ -122,13 +123,13 @@ class Policy:
 
     def _place(self, ip: IPAddress) -> tuple[Network, str | None] | str:
         """The network a login opens and the client in it, or why it opens none."""
-        never = self.rules.never.find(ip)
-        if never is not None:
-            return f"{ip} is in {never}, which never earns a grant (policy.never)"
-        if self._own.find(ip) is not None:
+        if ip in self._closed:
+            never = self.rules.never.find(ip)
+            if never is not None:
+                return f"{ip} is in {never}, which never earns a grant (policy.never)"
             return f"{ip} is this host's own address"
         network = network_of(ip, self.rules.ipv6_prefix)
-        return network, None if ip.version == 4 else client_in(network, str(ip))
+        return network, None if isinstance(ip, IPv4Address) else client_in(network, str(ip))
 
     def why_never(self, ip: IPAddress) -> str | None:
         """Why no login from `ip` can earn a grant; None where one can."""

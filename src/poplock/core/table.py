@@ -110,9 +110,12 @@ class GrantTable:
         An access server gives a line another address, a process id comes again. The later login
         counts; of the earlier one only its own window is left.
         """
-        changes = []
+        changes: list[Change] = []
+        index = self._sessions.get(new.source)
+        if index is None:
+            return changes
         for session in new.sessions:
-            network = self._sessions.get(new.source, {}).get(session.id)
+            network = index.get(session.id)
             for held in () if network is None else self.find(network):
                 if held.source != new.source or held.key == new.key:
                     continue
@@ -158,9 +161,11 @@ class GrantTable:
 
     def _holding(self, ended: Ended) -> list[Grant]:
         """Grants that may rest on the session."""
-        network = self._sessions.get(ended.source, {}).get(ended.session)
-        held = () if network is None else self.find(network)
-        return [grant for grant in held if grant.source == ended.source]
+        index = self._sessions.get(ended.source)
+        network = None if index is None else index.get(ended.session)
+        if network is None:
+            return []
+        return [grant for grant in self.find(network) if grant.source == ended.source]
 
     def revoke(self, revoked: Revoked) -> list[Change]:
         """Take back what was earned at `revoked.at` or before; remembered for late logins."""
@@ -255,9 +260,9 @@ class GrantTable:
     def _put(self, old: Grant | None, new: Grant) -> None:
         network = new.network
         if old is None:
-            others = self.find(network)
+            there = self._grants.get(network)
             self.count += 1
-            self._grants[network] = (*others, new) if others else new
+            self._grants[network] = new if there is None else (*self.find(network), new)
             self._schedule(new)
         else:
             there = self._grants[network]
@@ -267,13 +272,16 @@ class GrantTable:
                 self._grants[network] = tuple(new if g is old else g for g in there)
             if new.expires_at < old.expires_at:
                 self._schedule(new)  # an end that moves later is found by the old bucket
+        sessions = new.sessions
         old_sessions = () if old is None else old.sessions
-        if new.sessions != old_sessions:
-            index = self._sessions.setdefault(new.source, {})
+        if sessions != old_sessions:
+            index = self._sessions.get(new.source)
+            if index is None:
+                index = self._sessions[new.source] = {}
             for session in old_sessions:
-                if session not in new.sessions:
+                if session not in sessions:
                     index.pop(session.id, None)
-            for session in new.sessions:
+            for session in sessions:
                 index[session.id] = network
 
     def _schedule(self, grant: Grant) -> None:
