@@ -93,6 +93,7 @@ class Shared:
         self.view = View(authorizer.table)
         self._links: dict[str, _Link] = {}
         self._known: Known | None = None
+        self._linked = False  # ever
         self._revocations_known = False
         self._settled = float("-inf")  # the event loop's clock
         self._asked: dict[Network, list[_Waiting]] = {}
@@ -203,11 +204,15 @@ class Shared:
         if self._outbox:
             self._to_tell.set()
 
-    def _tell_all(self) -> None:
-        """Tell again all that is known; what changes meanwhile goes before it."""
-        table = self._authorizer.table
+    def _tell_all(self, master: str | None = None) -> None:
+        """Tell again all that is known, or what belongs to one master; what is new goes first."""
+        table, store = self._authorizer.table, self._store
         self._outbox.revoked = [*table.revocations(), *self._outbox.revoked]
-        self._again = deque(grant.key for grant in table)
+        self._again.extend(
+            grant.key
+            for grant in table
+            if master is None or store.reach.holder(store.key(grant.network)) == master
+        )
         self._to_tell.set()
 
     async def _tell(self) -> None:
@@ -463,21 +468,20 @@ class Shared:
         if link is None:
             return
         self._doubt_view()
-        if link.identity is not None and identity[:2] != link.identity[:2]:
+        another = self._linked if link.identity is None else link.identity[:2] != identity[:2]
+        if another:
             log.warning("%s is another server than before", name)
             self._settle(self._settings.max_staleness)
-            self._tell_all()
         elif identity.uptime < self._settings.max_staleness:
             self._settle(self._settings.max_staleness - identity.uptime)
-            self._tell_all()
-        elif link.identity is None:
-            self._tell_all()
+        if another or link.identity is None:
+            self._tell_all(name)
         link.identity = identity
         if self._holds_revocations(name):
             await self._learn()
         if link.why is not None:
             log.warning("%s is linked again", name)
-        link.up, link.why = True, None
+        link.up, link.why, self._linked = True, None, True
         self._refresh()
         self._reload.set()
         self._to_tell.set()
