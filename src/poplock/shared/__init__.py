@@ -36,29 +36,29 @@ class Shared:
         self._settings = settings
         self._authorizer = authorizer
         self._store = store
-        self._following = Following(settings, authorizer, store, everything=everything)
-        self.meet = self._following.meet
-        self.sweep = self._following.sweep
-        self.told = self._following.teller.told
-        self.told_if_linked = self._following.teller.told_if_linked
-        authorizer.elsewhere = Elsewhere(self._following.asker.look)
+        self.following = Following(settings, authorizer, store, everything=everything)
+        self.meet = self.following.meet
+        self.sweep = self.following.sweep
+        self.told = self.following.teller.told
+        self.told_if_linked = self.following.teller.told_if_linked
+        authorizer.elsewhere = Elsewhere(self.following.asker.look)
 
     async def run(self) -> None:
         """Tell and follow until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._following.teller.run())
-            tasks.create_task(self._following.run())
+            tasks.create_task(self.following.teller.run())
+            tasks.create_task(self.following.run())
 
     async def close(self) -> None:
         """Tell what is left, if that can be done at once, and go."""
         with suppress(SharedStoreError, TimeoutError):
             async with asyncio.timeout(self._settings.timeout):
-                await self._following.teller.tell_changes()
+                await self.following.teller.tell_changes()
         await self._store.reach.close()
 
     async def ask(self, query: Query) -> Answer:
         """What the store says of a client, for an operator."""
-        return await self._following.asker.ask(query)
+        return await self.following.asker.ask(query)
 
     def revocations(self) -> GrantTable:
         """What is taken back until now, to be compared with later."""
@@ -99,7 +99,7 @@ class Shared:
 
     def troubles(self) -> list[str]:
         """What is wrong, for `status`."""
-        following = self._following
+        following = self.following
         errors = [link.why for link in following.links.values()]
         errors += [following.trouble, following.teller.trouble, *following.teller.refused.values()]
         found = dict.fromkeys(str(error) for error in errors if error is not None)
@@ -109,7 +109,7 @@ class Shared:
 
     def row(self) -> dict[str, object]:
         """How it is, for `status`."""
-        following, age = self._following, self._following.links.age()
+        following, age = self.following, self.following.links.age()
         return {
             "nodes": list(self._settings.nodes),
             "mode": self._settings.mode,
