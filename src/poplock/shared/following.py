@@ -115,7 +115,11 @@ class Following:
         store = self._store
         schema = store.schema(text)
         if schema is None:
-            if self._known is None and await store.others_keys():
+            others = self._known is None and await store.others_keys()
+            # Another host may have made it just now.
+            schema = store.schema(await store.get(store.schema_key)) if others else None
+        if schema is None:
+            if others:
                 raise SharedStoreError(
                     f"{store.reach.place} has keys under {store.prefix} but no {store.schema_key}:"
                     " they are another program's, or the engine evicts keys (maxmemory-policy"
