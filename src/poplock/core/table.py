@@ -243,6 +243,8 @@ class GrantTable:
 
     def revoked_at(self, network: Network, user: str, source: str) -> float:
         """When what these earn was last revoked; minus infinity if never."""
+        if not self._revoked:
+            return float("-inf")  # as nearly always
         scopes = product((network, None), (user, None), (source, None))
         return max(self._revoked.get(scope, float("-inf")) for scope in scopes)
 

@@ -130,9 +130,10 @@ class Reach:
 
     def holder(self, key: str) -> str | None:
         """The master that holds a key, as far as is known."""
-        if not isinstance(self._client, RedisCluster):
+        client: Any = self._client
+        if client is None or not self.clustered:  # asked for each network: no look at its type
             return self._only
-        node = self._client.get_node_from_key(key)
+        node = client.get_node_from_key(key)
         return None if node is None else node.name
 
     async def look_again(self) -> None:
@@ -155,15 +156,9 @@ class Reach:
                 return await work
         except LIBRARY_ERRORS as error:
             explained = self.explained(error)
-            await self.read_anew(explained)
+            if explained.setting in ("shared.password_file", "shared.tls"):
+                await self.close()  # so that a file that was mended is read
             raise explained from error
-
-    async def read_anew(self, error: SharedStoreError) -> bool:
-        """Have a password or key that was refused read again; False where it wasn't that."""
-        if error.setting not in ("shared.password_file", "shared.tls"):
-            return False
-        await self.close()
-        return True
 
     def explained(self, error: Exception) -> SharedStoreError:
         """What an operator is told, and which setting it is about."""
