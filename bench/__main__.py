@@ -1,5 +1,7 @@
 """Run every bench and print one table: `scripts/bench [--quick] [NAME ...]`.
 
+`--report`: write docs/explanation/scale.md and its plots afterwards.
+
 A bench is a module of this folder with `run(quick) -> list[dict]` (rows as in `common.row`). The
 rows also go to `results/NAME.json`, with the machine. Exit status 1 where a target isn't met or a
 bench failed.
@@ -32,6 +34,8 @@ NAMES = (
     "login",
     "http_api",
     "auth_policy",
+    "shared",
+    "scale",
 )
 RESULTS = HERE / "results"
 
@@ -41,6 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="few rounds: does it all still run?")
+    parser.add_argument("--report", action="store_true", help="have `scale` write its page")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(NAMES)
     if unknown:
@@ -52,6 +57,8 @@ def main() -> int:
         rows += _run(name, chosen.quick)
     print(f"{_machine()['cpu']}, {os.cpu_count()} CPUs, Python {platform.python_version()}\n")
     print(table(rows))
+    if chosen.report:
+        importlib.import_module(".scale", __package__).report()
     return 0 if all(r.get("met") for r in rows) else 1
 
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from ..place import HERE, Place
@@ -74,7 +75,12 @@ class Engine:
             raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -123,6 +129,11 @@ class Engine:
     def running(self) -> bool:
         """Whether there is such a process (a stopped one, too)."""
         return self._child is not None and self._child.poll() is None
+
+    @property
+    def process_id(self) -> int:
+        """Of the server itself, while it runs here."""
+        return int(self._child.pid)
 
     @property
     def address(self) -> str:

@@ -1,0 +1,46 @@
+"""The commands that poplock sends to a shard, for numbered networks and users, by its own codec."""
+
+import time
+
+from poplock.core.addresses import Network
+from poplock.core.grants import Grant
+from poplock.stores.document import grant_register, pack
+from poplock.stores.redis import _KEEP, _OUTLIVES
+
+SOURCE = "file:/var/log/mail.log"
+HOST = "pop7.example.org"
+_KEEP_BYTES, _OUTLIVES_BYTES = _KEEP.encode(), str(_OUTLIVES).encode()
+_START = time.time()
+_seq = 0
+
+
+def network(number: int) -> str:
+    return f"20.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}/32"
+
+
+def key(number: int) -> bytes:
+    return f"poplock:{{{network(number)}}}".encode()
+
+
+def document(number: int, user: int = 0) -> bytes:
+    """What the host tells of a login; later each time, and never in the future."""
+    global _seq
+    _seq += 1
+    now = _START + _seq * 1e-6
+    name = f"user{number}.{user}@example.org"
+    grant = Grant(Network(network(number)), name, SOURCE, None, now - 600, now, now + 3600)
+    return pack([grant_register(grant, HOST, now)])
+
+
+def keep(number: int, user: int = 0) -> bytes:
+    told = document(number, user)
+    return packed(b"EVAL", _KEEP_BYTES, b"1", key(number), told, _OUTLIVES_BYTES)
+
+
+def get(numbers: list[int]) -> bytes:
+    return packed(b"MGET", *map(key, numbers))
+
+
+def packed(*words: bytes) -> bytes:
+    """A command as RESP has it."""
+    return b"".join((b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)))
