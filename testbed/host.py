@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from .place import Place, die_with_parent, end_namespace, in_network, namespace
@@ -113,12 +112,7 @@ class Host:
         batch = "\n".join([*lines, f"link set {device} up\n"])
         _inside(pid, "ip -batch -", input=batch.encode())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 from .place import Place, end_namespace, namespace
 from .roots import TestbedError, layer
@@ -78,12 +77,7 @@ class Site:
         self._switch = Place(pid=self._namespace(_SWITCH))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         for link in self.links.values():
             link.straighten()
         for child in self._processes:

@@ -71,13 +71,13 @@ async def meet_shared(
     settings: SharedSection, authorizer: Authorizer, store: Store, *, everything: bool
 ) -> "Shared":
     """Get to know the store that hosts share; ConfigError or StoreError where that can't be."""
-    from .shared import Shared  # of the extra `redis`, and large
+    from .shared import POSITION, Shared  # of the extra `redis`, and large
     from .stores.reaching import SharedStoreError
     from .stores.redis import RedisStore
 
     shared = Shared(settings, authorizer, RedisStore(settings), everything=everything)
     try:
-        await shared.meet(store.positions().get(shared.POSITION))
+        await shared.meet(store.positions().get(POSITION))
     except SharedStoreError as error:
         raise ConfigError(str(error), error.setting) from error
     return shared

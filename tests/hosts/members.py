@@ -23,11 +23,12 @@ from poplock.authorizer import Authorizer
 from poplock.config.shared import SharedSection
 from poplock.core.addresses import Network, network_of, parse_ip
 from poplock.core.answers import Answer, Elsewhere, NoOpinion, Permit, Query, Unavailable
-from poplock.core.clock import SteadyClock
+from poplock.core.clock import Clock, SteadyClock
 from poplock.core.events import Event, Login, Logout
 from poplock.core.policy import Policy, Rules
 from poplock.keeper import Keeper
-from poplock.shared import Shared
+from poplock.shared import POSITION, Shared
+from poplock.shared.time import CommonTime
 from poplock.stores.redis import RedisStore
 from poplock.stores.sqlite import SqliteStore
 from poplock.stores.tracking import Beat
@@ -52,13 +53,15 @@ class _Store(RedisStore):
         return await super().time() + self._site.passed
 
 
-class _Shared(Shared):
+class _Time(CommonTime):
     """The same in what heartbeats tell."""
 
-    site: Site
+    def __init__(self, clock: Clock, max_skew: float, site: Site) -> None:
+        super().__init__(clock, max_skew)
+        self._site = site
 
-    def beat(self, name: str, beat: Beat) -> None:
-        super().beat(name, beat._replace(store_time=beat.store_time + self.site.passed))
+    def beat(self, beat: Beat) -> None:
+        super().beat(beat._replace(store_time=beat.store_time + self._site.passed))
 
 
 class Member:
@@ -68,7 +71,7 @@ class Member:
         self.name = name
         self._site = site
         self._tasks: list[asyncio.Task[None]] = []
-        self.shared: _Shared | None = None
+        self.shared: Shared | None = None
         self.store: SqliteStore | None = None
         self._redis: RedisStore | None = None
 
@@ -83,9 +86,9 @@ class Member:
         if site.settings is not None:
             settings = msgspec.structs.replace(site.settings, host=self.name)
             self._redis = _Store(settings, site)
-            self.shared = _Shared(settings, authorizer, self._redis, everything=False)
-            self.shared.site = site
-            await self.shared.meet(store.positions().get(Shared.POSITION))
+            self.shared = Shared(settings, authorizer, self._redis, everything=False)
+            self.shared.following.time = _Time(authorizer.clock, settings.max_skew, site)
+            await self.shared.meet(store.positions().get(POSITION))
             self._spawn(self.shared.run())
         authorizer.load(store)
         self._keeper = Keeper(authorizer, store, 30.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from poplock.config.duration import Duration
@@ -160,5 +160,6 @@ def test_any_store_is_as_the_model_says(store: Store, tmp_path: Path) -> None:
             max_examples=8,
             stateful_step_count=25,
             suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a smaller one takes minutes
         ),
     )

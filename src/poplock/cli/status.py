@@ -64,3 +64,17 @@ def _tell(row: dict[str, Any]) -> None:
     for map_ in row["maps"]:
         click.echo(f"map      {map_['path']}: written {map_['published']} times")
     click.echo(f"store    {row['store']['path']}: {row['store']['commits']} commits")
+    if row["shared"] is not None:
+        _tell_shared(row["shared"])
+
+
+def _tell_shared(shared: dict[str, Any]) -> None:
+    away = [name for name, up in shared["masters"].items() if not up]
+    state = f"not linked to {', '.join(away)}" if away else "linked"
+    heard = shared["heard_seconds_ago"]
+    click.echo(
+        f"shared   {', '.join(shared['nodes'])} ({shared['mode']}) as {shared['host']}: {state},"
+        f" heard {'never' if heard is None else f'{heard} s ago'},"
+        f" {shared['remembered']} grants remembered, {shared['to_tell']} to tell,"
+        f" its clock {shared['clock_offset']:+.3f} s"
+    )

@@ -3,34 +3,27 @@
 Subclasses say what keys and records look like to their reader.
 """
 
-import threading
 from collections.abc import Iterable
-from pathlib import Path
 
 from ..config.maps import MapSettings
 from ..core.addresses import Network
 from ..core.clock import Clock
-from ..core.errors import MapError
 from ..core.grants import Grant
-from .cdbfile import CdbImage, Snapshot
+from .cdbfile import CdbImage
+from .filemap import Content, FileMap
 from .keys import ExactAddresses
-from .publish import publish
 
 Records = list[tuple[bytes, bytes]]
 
 
-class CdbFileMap:
+class CdbFileMap(FileMap):
     """The image in memory, and the file that it becomes."""
 
     def __init__(self, settings: MapSettings, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._path = Path(settings.path)
-        self._lock = threading.Lock()
+        super().__init__(settings, clock)
         self._static: dict[bytes, bytes] = {}
         self._image = CdbImage()
         self._addresses = ExactAddresses()
-        self._changed = True
 
     def _static_records(self) -> Records:
         """The operator's own records; MapError where they can't be read."""
@@ -81,29 +74,13 @@ class CdbFileMap:
             image.add(key, data)
             self._changed = True
 
-    def renew(self) -> None:
-        """A cdb has no ends in it that could be renewed."""
-
-    def publish(self) -> None:
-        with self._lock:
-            if not self._changed:
-                return
-            self._changed = False
-            snapshot = self._image.snapshot()
-        try:
-            self._publish(snapshot)
-        except MapError:
-            self._changed = True
-            raise
+    def _content(self) -> Content:
+        return self._image.snapshot().parts
 
     def clear(self) -> None:
         records = self._records_left()
         with self._lock:
             self._image = CdbImage(records)
             self._addresses.clear()
-            snapshot = self._image.snapshot()
-        self._publish(snapshot)
-
-    def _publish(self, snapshot: Snapshot) -> None:
-        mode = int(self._settings.mode, 8)
-        publish(self._path, snapshot.parts(), mode=mode, group=self._settings.group)
+            content = self._content()
+        self._write(content)

@@ -20,17 +20,16 @@ session when that has changed, and its successor opens all its tables anew. Othe
 """
 
 import sqlite3
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..config.maps import SqliteSettings
 from ..core.addresses import Network
 from ..core.clock import Clock, ahead_of_wall, to_wall
-from ..core.errors import MapError
 from ..core.grants import Grant
 from .after import run_after
 from .cdbfile import CdbImage
+from .filemap import Content, FileMap
 from .keys import ExactAddresses
 from .publish import publish
 
@@ -42,18 +41,16 @@ _STAMP = CdbImage().snapshot().parts()
 _REMADE = 0.5  # of a lease: when a row's end is prolonged
 
 
-class SqliteMap:
+class SqliteMap(FileMap):
     """The copy in memory and the file that it becomes."""
 
     def __init__(self, settings: SqliteSettings, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._lock = threading.Lock()
+        super().__init__(settings, clock)
+        self._settings: SqliteSettings = settings
         self._db = _empty()
         self._addresses = ExactAddresses()
         self._leased: dict[Network, tuple[Grant, float]] = {}  # rows that end before their grant
         self._ahead = ahead_of_wall(clock)
-        self._changed = True
 
     def replace_all(self, grants: Iterable[Grant]) -> None:
         with self._lock:
@@ -94,28 +91,20 @@ class SqliteMap:
             self._ahead = ahead
         self.update([(n, grant) for n, (grant, end) in list(self._leased.items()) if end < half])
 
-    def publish(self) -> None:
-        with self._lock:
-            if not self._changed:
-                return
-            self._changed = False
-            image = self._db.serialize()
-        try:
-            self._publish(image)
-        except MapError:
-            self._changed = True
-            raise
+    def _content(self) -> Content:
+        image = self._db.serialize()
+        return lambda: [image]
 
     def clear(self) -> None:
-        self._publish(_empty().serialize())
+        self._write(lambda: [_empty().serialize()])
 
-    def _publish(self, image: bytes) -> None:
-        settings, path = self._settings, Path(self._settings.path)
-        mode = int(settings.mode, 8)
-        publish(path, [image], mode=mode, group=settings.group)
+    def _write(self, content: Content) -> None:
+        super()._write(content)
+        settings = self._settings
         if settings.stamp is not None:
+            mode = int(settings.mode, 8)
             publish(Path(settings.stamp), _STAMP, mode=mode, group=settings.group)
-        run_after(settings.after, path)
+        run_after(settings.after, self._path)
 
 
 def _empty() -> sqlite3.Connection:

@@ -22,6 +22,7 @@ from ..config.maps import TextSettings
 from ..core.clock import Clock
 from ..core.grants import Grant
 from .after import run_after
+from .filemap import Content
 from .whole import WholeFileMap
 
 
@@ -97,6 +98,6 @@ class TextMap(WholeFileMap):
     def piece(self, grant: Grant) -> bytes:
         return self._line(grant).encode() + b"\n"
 
-    def _write(self, parts: list[bytes]) -> None:
-        super()._write(parts)
+    def _write(self, content: Content) -> None:
+        super()._write(content)
         run_after(self._after, self._path)

@@ -5,7 +5,6 @@ and stay when the grants are taken out; a comment parts the two, so that this ca
 the operator's file can't be read.
 """
 
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,24 +13,20 @@ from ..core.addresses import Network
 from ..core.clock import Clock
 from ..core.errors import MapError
 from ..core.grants import Grant
-from .publish import publish
+from .filemap import Content, FileMap
 
 _MARK = b"# Grants by poplock: written anew all the time, edit nothing below.\n"
 
 
-class WholeFileMap:
+class WholeFileMap(FileMap):
     """The pieces, and the file they make."""
 
     def __init__(self, settings: MapSettings, clock: Clock, static: str | None = None) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._path = Path(settings.path)
+        super().__init__(settings, clock)
         self._mark = _MARK + self.nobody
         self._static_path = None if static is None else Path(static)
         self._static = b""
-        self._lock = threading.Lock()
         self._pieces: dict[Network, bytes] = {}
-        self._changed = True
 
     nobody: bytes = b""
     """A line that matches no client, for a reader that takes no table without one."""
@@ -60,20 +55,9 @@ class WholeFileMap:
                 else:
                     self._pieces[network] = piece
 
-    def renew(self) -> None:
-        """A text has no ends in it that could be renewed."""
-
-    def publish(self) -> None:
-        with self._lock:
-            if not self._changed:
-                return
-            self._changed = False
-            parts = [self._static, self._mark, *self._pieces.values()]
-        try:
-            self._write(parts)
-        except MapError:
-            self._changed = True
-            raise
+    def _content(self) -> Content:
+        pieces = [self._static, self._mark, *self._pieces.values()]
+        return lambda: [b"".join(pieces)]
 
     def clear(self) -> None:
         with self._lock:
@@ -82,11 +66,7 @@ class WholeFileMap:
             static = self._read_static()
         except MapError:
             static = self._path.read_bytes().partition(_MARK)[0] if self._path.exists() else b""
-        self._write([static, self._mark])
-
-    def _write(self, parts: list[bytes]) -> None:
-        mode = int(self._settings.mode, 8)
-        publish(self._path, [b"".join(parts)], mode=mode, group=self._settings.group)
+        self._write(lambda: [static, self._mark])
 
     def _read_static(self) -> bytes:
         if self._static_path is None:

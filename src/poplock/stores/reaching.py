@@ -156,9 +156,15 @@ class Reach:
                 return await work
         except LIBRARY_ERRORS as error:
             explained = self.explained(error)
-            if explained.setting in ("shared.password_file", "shared.tls"):
-                await self.close()  # so that a file that was mended is read
+            await self.read_anew(explained)
             raise explained from error
+
+    async def read_anew(self, error: SharedStoreError) -> bool:
+        """Have a password or key that was refused read again; False where it wasn't that."""
+        if error.setting not in ("shared.password_file", "shared.tls"):
+            return False
+        await self.close()
+        return True
 
     def explained(self, error: Exception) -> SharedStoreError:
         """What an operator is told, and which setting it is about."""

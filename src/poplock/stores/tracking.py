@@ -81,9 +81,8 @@ class Tracker:
             except LIBRARY_ERRORS as error:
                 explained = self._reach.explained(error)
                 self._follower.lost(self.name, explained)
-                if explained.setting in ("shared.password_file", "shared.tls"):
-                    await self._reach.close()
-                    return
+                if await self._reach.read_anew(explained):
+                    return  # whoever starts trackers makes one with the new password
             await asyncio.sleep(_AGAIN)
 
     async def _follow(self) -> None:

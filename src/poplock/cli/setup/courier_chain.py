@@ -6,26 +6,18 @@ poplock-allow into its own shell: one shell to start, and if poplock-allow is ev
 login still works.
 """
 
-import shutil
 from shlex import quote
 
 from ...config import Config
-from ...config.sources import SpoolSettings
-from ...core.errors import PoplockError
+from .drop_box import drop_box, poplock_allow
 
 SERVERS = ("/usr/lib/courier/courier/courierpop3d", "/usr/bin/imapd")
 
 
 def lines(config: Config) -> str:
     """A shell script: the wrappers, by dpkg-divert."""
-    spool = next((s for s in config.source if isinstance(s, SpoolSettings)), None)
-    if spool is None:
-        raise PoplockError(
-            "the configuration has no drop box for poplock-allow; add to it:\n\n"
-            '[[source]]\ntype = "spool"\npath = "/var/spool/poplock"'
-        )
-    allow = shutil.which("poplock-allow") or "/usr/bin/poplock-allow"
-    wrappers = "\n".join(_wrapper(server, allow, spool.path) for server in SERVERS)
+    spool, allow = drop_box(config), poplock_allow()
+    wrappers = "\n".join(_wrapper(server, allow, spool) for server in SERVERS)
     return f"""\
 # As root, on Debian; `poplock setup courier-chain | sh` does it. Courier runs the wrapper once a
 # login succeeded and before the client is told so: its grant is on its way by then.

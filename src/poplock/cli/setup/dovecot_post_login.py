@@ -1,22 +1,13 @@
 """Dovecot's post-login script: poplock-allow as what runs between the login and the mailbox."""
 
-import shutil
-
 from ...config import Config
-from ...config.sources import SpoolSettings
-from ...core.errors import PoplockError
+from .drop_box import drop_box, poplock_allow
 
 
 def lines(config: Config) -> str:
     """The same lines for 2.3 and 2.4."""
-    spool = next((s for s in config.source if isinstance(s, SpoolSettings)), None)
-    if spool is None:
-        raise PoplockError(
-            "the configuration has no drop box for poplock-allow; add to it:\n\n"
-            '[[source]]\ntype = "spool"\npath = "/var/spool/poplock"'
-        )
-    allow = shutil.which("poplock-allow") or "/usr/bin/poplock-allow"
-    services = "\n".join(_service(name, allow, spool.path) for name in ("imap", "pop3"))
+    spool, allow = drop_box(config), poplock_allow()
+    services = "\n".join(_service(name, allow, spool) for name in ("imap", "pop3"))
     return f"""\
 # /etc/dovecot/conf.d/99-poplock.conf (Dovecot 2.3 and 2.4)
 # The login waits for poplock-allow, a shell script of a millisecond; never for poplock.

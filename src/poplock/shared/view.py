@@ -7,24 +7,25 @@ was changed.
 
 from collections.abc import Iterable
 
-from .core.addresses import Network
-from .core.grants import Grant, Revoked, after_revocation
-from .core.table import Change, GrantTable
-from .stores.document import Document
+from ..core.addresses import Network
+from ..core.grants import Grant, Revoked, after_revocation
+from ..core.table import Change, GrantTable
+from ..stores.document import Document
 
 
 class View:
     """Rights of the networks that were asked for; the store's, after all known revocations."""
 
-    def __init__(self, revoked: GrantTable) -> None:
+    def __init__(self, revoked: GrantTable, max_skew: float) -> None:
         """`revoked`: this host's own table, which knows every revocation."""
         self.table = GrantTable()
         self._revoked = revoked
+        self._max_skew = max_skew
 
-    def rights(self, network: Network, document: Document, latest: float) -> list[Grant]:
-        """What a document says, after revocations.
+    def rights(self, document: Document, now: float) -> list[Grant]:
+        """What holds at `now` by a document, after all revocations.
 
-        A login after `latest` lies in the future: a clock was wrong, and it earns nothing yet.
+        A login that lies in the future by more than clocks may differ earns nothing yet.
         """
         held = []
         for told in document.grants:
@@ -33,7 +34,9 @@ class View:
                 if revoked.user in (None, told.user) and revoked.source in (None, told.source):
                     at = max(at, revoked.at)
             grant = after_revocation(told, at)
-            if grant is not None and grant.last_login <= latest:
+            if grant is None or grant.last_login > now + self._max_skew:
+                continue
+            if grant.live_at(now):
                 held.append(grant)
         return held
 
@@ -52,9 +55,10 @@ class View:
         """Forget a network that was changed."""
         return self.remember(network, ())
 
-    def clear(self) -> None:
-        """Forget everything: changes may have been missed."""
+    def clear(self) -> GrantTable:
+        """Forget everything: changes may have been missed. Returns the new table."""
         self.table = GrantTable()
+        return self.table
 
     def revoke(self, revoked: Revoked) -> list[Change]:
         """Take back at once what is remembered; the own table has learnt of it already."""

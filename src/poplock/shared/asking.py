@@ -1,0 +1,185 @@
+"""Asks the shared store for clients that aren't in the view, every time.
+
+Questions gather while others are under way, and go together. Each master is asked on the connection
+on which we follow it, so what it says may be remembered. While the store can't be reached or
+followed the answer is `unavailable` at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from redis.exceptions import AskError, MovedError
+
+from ..authorizer import Authorizer
+from ..core.addresses import Network
+from ..core.answers import Answer, NoOpinion, Query, Unavailable
+from ..core.errors import StoreError
+from ..core.table import Change
+from ..stores.document import Document
+from ..stores.reaching import LIBRARY_ERRORS, SharedStoreError
+from ..stores.redis import RedisStore
+from .links import Links
+from .view import View
+
+log = logging.getLogger(__name__)
+
+_MOST_FLIGHTS = 4  # questions under way at once; more gather into the next
+
+_Waiting = tuple[Query, Callable[[Answer], None]]
+_Values = dict[Network, bytes | Exception | None]
+
+
+class Asker:
+    """Finds out what the store says of networks, and remembers it."""
+
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        store: RedisStore,
+        links: Links,
+        view: View,
+        *,
+        everything: bool,
+        on_moved: Callable[[], None],
+    ) -> None:
+        """With `everything`, the view holds also that a network has no right.
+
+        `on_moved` is called when keys are found at another master than was thought.
+        """
+        self._authorizer = authorizer
+        self._store = store
+        self._links = links
+        self._view = view
+        self._everything = everything
+        self._on_moved = on_moved
+        self._asked: dict[Network, list[_Waiting]] = {}
+        self._flights = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def look(self, query: Query, done: Callable[[Answer], None]) -> None:
+        """Ask for an MTA, and call back with the answer."""
+        authorizer = self._authorizer
+
+        def counted(answer: Answer) -> None:
+            authorizer.count(query, answer)
+            done(answer)
+
+        self._look(query, counted)
+
+    async def ask(self, query: Query) -> Answer:
+        """Ask for an operator, whose questions don't count."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._look(query, answer.set_result)
+        return await answer
+
+    def refresh(self, network: Network) -> None:
+        """Ask anew for a network that was changed."""
+        self._asked.setdefault(network, [])
+        self._ask_soon()
+
+    def _look(self, query: Query, done: Callable[[Answer], None]) -> None:
+        network = self._authorizer.network(query.client)
+        why = self._links.why_not()
+        if network is None or why is not None:
+            answer = Unavailable(why or f"{query.client[:64]!r} is not an address")
+            asyncio.get_running_loop().call_soon(done, answer)
+            return
+        self._asked.setdefault(network, []).append((query, done))
+        self._ask_soon()
+
+    def _ask_soon(self) -> None:
+        if self._flights < _MOST_FLIGHTS:
+            self._flights += 1
+            asyncio.get_running_loop().call_soon(self._ask)
+
+    def _ask(self) -> None:
+        asked, self._asked = self._asked, {}
+        if not asked:
+            self._flights -= 1
+            return
+        task = asyncio.create_task(self.find(asked))
+        self._tasks.add(task)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._flights -= 1
+        if self._asked:
+            self._ask_soon()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a bug while the shared store was asked", exc_info=task.exception())
+
+    async def find(self, asked: dict[Network, list[_Waiting]]) -> None:
+        """Ask for networks, tell those who wait, and remember what holds."""
+        authorizer = self._authorizer
+        found, moved = await self._documents(list(asked))
+        failure = self._links.why_not()
+        now = authorizer.clock.now()
+        changes: list[Change] = []
+        for network, waiting in asked.items():
+            document = found.get(network)
+            if failure is not None or isinstance(document, StoreError):
+                _tell(waiting, Unavailable(failure or str(document)))
+                continue
+            rights = [] if document is None else self._view.rights(document, now)
+            if (rights or self._everything) and network not in moved:
+                changes += self._view.remember(network, rights)
+            if rights:
+                best = max(rights, key=lambda grant: grant.expires_at)
+                for query, done in waiting:
+                    done(authorizer.permit(best, query))
+            elif waiting:
+                _tell(waiting, self._none(network))
+        authorizer.show(changes)
+
+    def _none(self, network: Network) -> Answer:
+        left = self._links.unsettled
+        if left:
+            return Unavailable(
+                f"the shared store is new or has failed over; it counts in {left:.0f} s"
+            )
+        return NoOpinion(f"no grant for {network}")
+
+    async def _documents(
+        self, networks: list[Network]
+    ) -> tuple[dict[Network, Document | StoreError], list[Network]]:
+        """What the masters say, each on the connection on which we follow it.
+
+        And which networks move just now from one to another (resharding): the library finds them,
+        but nobody tells us of their changes.
+        """
+        store, by_master = self._store, dict[str, list[Network]]()
+        for network in networks:
+            by_master.setdefault(store.reach.holder(store.key(network)) or "", []).append(network)
+        values = _Values()
+        for some in await asyncio.gather(*[self._ask_master(of) for of in by_master.values()]):
+            values |= some
+        moved = [n for n, value in values.items() if isinstance(value, MovedError | AskError)]
+        found = store.documents((n, v) for n, v in values.items() if n not in moved)
+        if moved:
+            self._on_moved()
+            try:
+                found |= await store.find(moved)
+            except SharedStoreError as error:
+                found |= dict.fromkeys(moved, error)
+        return found, moved
+
+    async def _ask_master(self, networks: list[Network]) -> _Values:
+        """What stands under the keys of one master."""
+        store = self._store
+        keys = [store.key(network) for network in networks]
+        try:
+            tracker = self._links.tracker(keys[0])
+            if store.reach.clustered:  # its keys are in many slots
+                values = await tracker.ask_all([("GET", key) for key in keys])
+            else:
+                values = await tracker.ask("MGET", *keys)
+        except (*LIBRARY_ERRORS, SharedStoreError) as error:
+            return dict.fromkeys(networks, error)
+        return dict(zip(networks, values, strict=True))
+
+
+def _tell(waiting: Iterable[_Waiting], answer: Answer) -> None:
+    for _, done in waiting:
+        done(answer)

@@ -1,0 +1,339 @@
+"""Follows the shared store: what changes, whether it still is the one we know, what was revoked.
+
+A tracker at each master tells what was changed and how fresh we are. Revocations are mirrored by
+every host and taken off whatever the store says. What is remembered answers for `max_staleness`
+after the last heartbeat and not a moment longer.
+
+A store that has just been made, or has become another server, may lack what it should hold. Then
+it is told all we know again, and for `max_staleness` "no grant" is no answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from secrets import token_hex
+
+import msgspec
+from redis.exceptions import AskError, MovedError
+
+from ..authorizer import Authorizer
+from ..config.shared import SharedSection
+from ..core.errors import StoreError
+from ..core.grants import Revoked
+from ..core.table import Change
+from ..stores.reaching import LIBRARY_ERRORS, Master, SharedStoreError
+from ..stores.redis import RedisStore
+from ..stores.tracking import Beat, Identity, Tracker
+from .asking import Asker
+from .links import Link, Links
+from .telling import Teller
+from .time import CommonTime
+from .view import View
+
+log = logging.getLogger(__name__)
+
+POSITION = "shared"
+"""Beside the sources' positions: what must be known to start without the store."""
+
+_RETRY = 0.5  # seconds
+_MASTERS_AGAIN = 5.0  # seconds between two looks at who the masters are
+
+
+class Known(msgspec.Struct):
+    """What a host remembers of the store while that is out of reach."""
+
+    epoch: str
+    offset: float
+
+
+class Following:
+    """Keeps the view, the revocations and the common time true."""
+
+    def __init__(
+        self,
+        settings: SharedSection,
+        authorizer: Authorizer,
+        store: RedisStore,
+        *,
+        everything: bool,
+    ) -> None:
+        self._staleness = settings.max_staleness
+        self._authorizer = authorizer
+        self._store = store
+        self._everything = everything
+        self._known: Known | None = None
+        self._position = ""
+        self._first: set[str] = set()  # the masters of the beginning
+        self._reload = asyncio.Event()
+        self._masters_changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.trouble: SharedStoreError | None = None
+        self.links = Links(store)
+        self.view = View(authorizer.table, settings.max_skew)
+        self.time = CommonTime(authorizer.clock, settings.max_skew)
+        self.teller = Teller(authorizer, store, settings.host_name)
+        self.asker = Asker(
+            authorizer,
+            store,
+            self.links,
+            self.view,
+            everything=everything,
+            on_moved=self._masters_changed.set,
+        )
+        authorizer.on_revoked(self._revoked)
+        authorizer.seen = self.view.table
+        authorizer.fresh_until = float("-inf")
+        authorizer.blind = everything
+
+    async def meet(self, position: str | None) -> None:
+        """Learn the store's schema and clock, before the own table is loaded.
+
+        The first time that a host does this the store must be there: SharedStoreError. Later it
+        starts without.
+        """
+        if position is not None:
+            with suppress(msgspec.MsgspecError):
+                self._known = msgspec.json.decode(position, type=Known)
+        clock = self._authorizer.clock
+        try:
+            before = clock.uptime()
+            store_time = await self._store.time()
+            offset = store_time + (clock.uptime() - before) / 2 - clock.wall()
+            await self._check_schema(store_time, await self._store.get(self._store.schema_key))
+        except SharedStoreError as error:
+            if self._known is None:
+                raise
+            log.error("%s; going on with what this host knows", error)
+            self.trouble = error
+            offset = self._known.offset
+        self.time.follow(offset)
+        self._note()
+
+    async def _check_schema(self, store_time: float, text: bytes | None) -> None:
+        """Whose keys these are; an empty store becomes ours."""
+        store = self._store
+        schema = store.schema(text)
+        if schema is None:
+            others = self._known is None and await store.others_keys()
+            # Another host may have made it just now.
+            schema = store.schema(await store.get(store.schema_key)) if others else None
+        if schema is None:
+            if others:
+                raise SharedStoreError(
+                    f"{store.reach.place} has keys under {store.prefix} but no {store.schema_key}:"
+                    " they are another program's, or the engine evicts keys (maxmemory-policy"
+                    " must be noeviction)",
+                    "shared.prefix",
+                )
+            await store.make_schema(token_hex(8), store_time)
+            schema = store.schema(await store.get(store.schema_key))
+        if schema is None:
+            raise SharedStoreError(f"{store.reach.place} does not keep what it is given")
+        if self._known is None or self._known.epoch != schema.epoch:
+            self._known = Known(schema.epoch, self.time.offset)
+            self.teller.tell_all()
+        age = store_time - schema.made
+        if 0 <= age < self._staleness:
+            self.links.settle(self._staleness - age)
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._load())
+            await self._track(tasks)
+
+    async def _track(self, tasks: asyncio.TaskGroup) -> None:
+        """Have a tracker at each master."""
+        while True:
+            try:
+                self._meet_masters(tasks, await self._store.reach.masters())
+            except SharedStoreError as error:
+                self.trouble = error
+                await asyncio.sleep(_RETRY)
+                continue
+            self._masters_changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_MASTERS_AGAIN):
+                    await self._masters_changed.wait()
+                await asyncio.sleep(_RETRY)
+            with suppress(SharedStoreError):
+                await self._store.reach.look_again()
+
+    def _meet_masters(self, tasks: asyncio.TaskGroup, masters: list[Master]) -> None:
+        links = self.links
+        names = {master.name for master in masters}
+        self._first = self._first or names
+        for name in [name for name in links if name not in names]:
+            task = links.pop(name).task
+            if task is not None:
+                task.cancel()
+            self._doubt()
+        for master in masters:
+            link = links.setdefault(master.name, Link())
+            if link.task is None or link.task.done():
+                link.tracker = Tracker(master, self._store.reach, self._store.prefix, self)
+                link.task = tasks.create_task(link.tracker.run())
+
+    # What trackers tell.
+
+    async def linked(self, name: str, identity: Identity) -> None:
+        """Changes at this master are told from now on."""
+        link = self.links.get(name)
+        if link is None:
+            return
+        self._doubt()
+        before = link.identity
+        another = name not in self._first if before is None else before[:2] != identity[:2]
+        if another:
+            log.warning("%s is another server than before", name)
+            self.links.settle(self._staleness)
+        elif identity.uptime < self._staleness:
+            self.links.settle(self._staleness - identity.uptime)
+        if another or before is None:
+            self.teller.tell_all(name)
+        link.identity = identity
+        if self.links.holds_revocations(name):
+            await self._learn()
+        if link.why is not None:
+            log.warning("%s is linked again", name)
+        link.up, link.why = True, None
+        self._refresh()
+        self._reload.set()
+        self.teller.try_now()
+
+    def lost(self, name: str, why: SharedStoreError) -> None:
+        """Changes at this master are not told any more."""
+        link = self.links.get(name)
+        if link is None:
+            return
+        if link.why is None:
+            log.error("%s; grants that were seen count for %.0f s more", why, self._staleness)
+        link.up, link.why = False, why
+        if self.links.holds_revocations(name):
+            self.links.revocations_known = False
+        self._masters_changed.set()
+
+    def changed(self, name: str, keys: list[bytes] | None) -> None:
+        """These keys were written; None: all of them may have been."""
+        if keys is None:  # somebody emptied it
+            self.links.settle(self._staleness)
+            self.teller.tell_all()
+            self._doubt()
+            self._reload.set()
+            self._spawn(self._learn())
+            return
+        changes: list[Change] = []
+        for key in keys:
+            network = self._store.network(key)
+            self.teller.changed(key.decode(errors="replace"))
+            if network is None:
+                self._spawn(self._learn())
+            elif self._everything or self._authorizer.expects(network):
+                self.asker.refresh(network)
+            else:
+                changes += self.view.drop(network)
+        if changes:
+            self._authorizer.show(changes)
+
+    def beat(self, name: str, beat: Beat) -> None:
+        """All changes from before this heartbeat are known."""
+        link = self.links.get(name)
+        if link is None:
+            return
+        link.fresh = beat.sent
+        self._refresh()
+        if self.links.holds_revocations(name):
+            self.time.beat(beat)
+            self._note()
+
+    def _refresh(self) -> None:
+        """How long what is remembered may be relied on."""
+        authorizer = self._authorizer
+        authorizer.fresh_until = authorizer.clock.now() - self.links.age() + self._staleness
+
+    def _doubt(self) -> None:
+        """Changes may have been missed: forget what is remembered; maps are read anew."""
+        if not self._everything:
+            self._authorizer.seen = self.view.clear()
+
+    # Revocations, and the store's identity.
+
+    async def _learn(self) -> None:
+        """Mirror the revocations, and see that the store is still the one we know."""
+        store, links = self._store, self.links
+        try:
+            keys = (store.revoked_key, store.schema_key)  # which may be at different masters
+            revoked, schema = [await links.tracker(key).ask("GET", key) for key in keys]
+            for each in store.revocations(revoked):
+                self._authorizer.learn(each)
+            await self._check_schema(self._authorizer.clock.now(), schema)
+        except (*LIBRARY_ERRORS, StoreError) as error:
+            if isinstance(error, MovedError | AskError):
+                self._masters_changed.set()
+            links.revocations_known = False
+            self.trouble = store.reach.explained(error)
+            asyncio.get_running_loop().call_later(_RETRY, self._learn_again)
+        else:
+            links.revocations_known = True
+            self.trouble = None
+
+    def _learn_again(self) -> None:
+        if not self.links.revocations_known:
+            self._spawn(self._learn())
+
+    def _revoked(self, revoked: Revoked) -> None:
+        changes = self.view.revoke(revoked)
+        if changes:
+            self._authorizer.show(changes)
+
+    def _note(self) -> None:
+        """Keep what must be known to start without the store."""
+        if self._known is None:
+            return
+        self._known.offset = round(self.time.offset, 1)
+        position = msgspec.json.encode(self._known).decode()
+        if position != self._position:
+            self._position = position
+            self._authorizer.pending.positions[POSITION] = position
+            self._authorizer.wake()
+
+    # All rights, for maps.
+
+    async def _load(self) -> None:
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            if not self._everything:
+                continue
+            try:
+                await self._load_all()
+            except SharedStoreError:
+                await asyncio.sleep(_RETRY)
+                self._reload.set()
+
+    async def _load_all(self) -> None:
+        if self.links.why_not() is not None or not self.links.all_up:
+            return  # it will be wanted again when they are linked
+        known = {grant.network for grant in self.view.table}
+        async for networks in self._store.networks():
+            await self.asker.find({network: [] for network in networks})
+            known.difference_update(networks)
+        await self.asker.find({network: [] for network in known})
+        self._authorizer.blind = False
+
+    def sweep(self) -> None:
+        """What has ended is forgotten; maps are closed when nothing can be relied on."""
+        authorizer = self._authorizer
+        now = authorizer.clock.now()
+        gone = self.view.table.expire(now)
+        if gone:
+            authorizer.show([Change(grant.key, None) for grant in gone])
+        if self._everything and now > authorizer.fresh_until and not authorizer.blind:
+            authorizer.blind = True
+            self._reload.set()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # the loop itself holds tasks by weak references only
+        task.add_done_callback(self._tasks.discard)
