@@ -24,8 +24,9 @@ LIMITS = Limits(max_staleness=STALENESS, skew=0.05)
 """Both hosts have this machine's clock."""
 
 DEAF = """
-from poplock.shared import Shared
-Shared.changed = lambda *_: None
+from poplock.shared.following import Following
+assert Following.changed
+Following.changed = lambda *_: None
 """
 """The planted bug: a daemon that doesn't hear what was changed in the store."""
 
