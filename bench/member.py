@@ -111,6 +111,6 @@ async def member(
 
 async def _counts(shared: Shared) -> None:
     """Return when the store's word counts; nothing tells of it, so look again and again."""
-    now = asyncio.get_running_loop().time
-    while shared._why_not() is not None or shared._settled > now():  # noqa: ASYNC110
+    links = shared.following.links
+    while links.why_not() is not None or links.unsettled:  # noqa: ASYNC110
         await asyncio.sleep(0.1)

@@ -21,7 +21,7 @@ from typing import Any
 from poplock.core.addresses import Network
 from poplock.core.grants import Grant
 from poplock.core.table import GrantTable
-from poplock.view import View
+from poplock.shared.view import View
 from testbed.engines import Cluster, Server
 
 from .. import common
@@ -173,7 +173,7 @@ def views(share: float = 0.01, seconds: float = 120.0) -> Point:
     awake = people.awake()
     told = logins(people, awake, WARM + seconds)
     asked = questions(people, awake, told, WARM + seconds)
-    views = [View(GrantTable()) for _ in range(2)]
+    views = [View(GrantTable(), 5.0) for _ in range(2)]
     happened: list[tuple[float, int, int, int]] = []
     happened += [
         (t, 0, int(people.network[who]), 0)

@@ -275,6 +275,8 @@ class Following:
             self.trouble = store.reach.explained(error)
             asyncio.get_running_loop().call_later(_RETRY, self._learn_again)
         else:
+            if not links.revocations_known:
+                self._reload.set()  # it may have waited for this
             links.revocations_known = True
             self.trouble = None
 
