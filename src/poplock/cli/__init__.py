@@ -28,6 +28,7 @@ VERBS = {
     "token": "token",
     "config": "config",
     "maps": "maps",
+    "store": "store",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -15,6 +15,10 @@ from ..config import Config, load_config
 from ..config.duration import Duration
 from ..core.errors import StoreError
 from ..office import Office, Row
+
+if TYPE_CHECKING:
+    from ..authorizer import Authorizer
+    from ..stores import Store
 
 DEFAULT_CONFIG = "/etc/poplock/poplock.toml"
 
@@ -71,7 +75,10 @@ class SinceType(click.ParamType[float]):
 
 @contextmanager
 def local_office(config: Config, *, write: bool) -> Iterator[Office]:
-    """The verbs on the store itself, for when no daemon runs; commits at the end."""
+    """The verbs on the store itself, for when no daemon runs; commits at the end.
+
+    With a store that hosts share, that is asked, and told of what was committed.
+    """
     from ..daemon import make_authorizer
     from ..stores.sqlite import SqliteStore
 
@@ -84,12 +91,25 @@ def local_office(config: Config, *, write: bool) -> Iterator[Office]:
     authorizer = make_authorizer(config)
     store = SqliteStore(path, write=write)
     try:
-        authorizer.load(store)
-        yield Office(authorizer, store)
-        if authorizer.pending:
-            store.commit(authorizer.take_pending(), authorizer.mark())
+        if config.shared is None:
+            authorizer.load(store)
+            yield Office(authorizer, store)
+            _commit(authorizer, store)
+        else:
+            from ..offline import OfflineOffice  # of the extra `redis`
+
+            office = OfflineOffice(config.shared, authorizer, store)
+            authorizer.load(store)
+            yield office
+            _commit(authorizer, store)
+            office.tell()
     finally:
         store.close()
+
+
+def _commit(authorizer: "Authorizer", store: "Store") -> None:
+    if authorizer.pending:
+        store.commit(authorizer.take_pending(), authorizer.mark())
 
 
 def load(config_path: Path) -> Config:

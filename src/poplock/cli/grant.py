@@ -30,5 +30,6 @@ def command(ip: str, user: str, seconds: Duration | None, as_json: bool, config_
     except NobodyThereError:
         with local_office(config, write=True) as office:
             rows = [office.grant(ip, user, length)]
-        click.echo("poplock: no daemon runs; the grant counts from when it does", err=True)
+        counts = "the grant counts from when it does" if config.shared is None else "others know it"
+        click.echo(f"poplock: no daemon runs here; {counts}", err=True)
     show(rows, COLUMNS, as_json=as_json, nothing="")

@@ -57,6 +57,14 @@ class Document(NamedTuple):
     revoked: list[Revoked]
 
 
+class Told(NamedTuple):
+    """What one host told of a right; of its tellings the one with the latest `seq` counts."""
+
+    host: str
+    seq: float
+    grant: Grant
+
+
 class Register(NamedTuple):
     """A register to be kept: its name, and its packed content."""
 
@@ -96,14 +104,26 @@ def read(packed: bytes, network: Network | None) -> Document:
 
     StoreError for what no poplock of this schema wrote.
     """
+    told, revoked = read_registers(packed, network)
+    grants: dict[Key, Grant] = {}
+    for _, _, grant in told:
+        held = grants.get(grant.key)
+        grants[grant.key] = grant if held is None else merged(held, grant)
+    return Document(list(grants.values()), revoked)
+
+
+def read_registers(packed: bytes, network: Network | None) -> tuple[list[Told], list[Revoked]]:
+    """The same, each register for itself: to be copied as it stands."""
     try:
-        return _read(_read_map(packed), network)
+        return _registers(_read_map(packed), network)
     except (msgspec.MsgspecError, ValueError) as error:
         raise StoreError(f"not written by poplock, or by a newer one: {error}") from error
 
 
-def _read(registers: Mapping[str, msgspec.Raw], network: Network | None) -> Document:
-    grants: dict[Key, Grant] = {}
+def _registers(
+    registers: Mapping[str, msgspec.Raw], network: Network | None
+) -> tuple[list[Told], list[Revoked]]:
+    told: list[Told] = []
     revoked: list[Revoked] = []
     for name, content in registers.items():
         kind, first, second, third = _read_name(name)
@@ -121,12 +141,11 @@ def _read(registers: Mapping[str, msgspec.Raw], network: Network | None) -> Docu
                 tuple(g.older),
                 tuple(g.sessions),
             )
-            held = grants.get(grant.key)
-            grants[grant.key] = grant if held is None else merged(held, grant)
+            told.append(Told(third, g.seq, grant))
         elif kind == "r":
             at = _read_tombstone(content).seq
             scope = Network(first) if first else None
             revoked.append(Revoked(scope, second or None, at, third or None))
         else:
             raise ValueError(f"a register of the kind {kind!r}")
-    return Document(list(grants.values()), revoked)
+    return told, revoked

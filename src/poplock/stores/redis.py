@@ -18,7 +18,15 @@ from ..config.shared import SharedSection
 from ..core.addresses import Network
 from ..core.errors import StoreError
 from ..core.grants import Grant, Revoked
-from .document import Document, Register, grant_register, pack, read, tombstone_register
+from .document import (
+    Document,
+    Register,
+    Told,
+    grant_register,
+    pack,
+    read,
+    tombstone_register,
+)
 from .reaching import LIBRARY_ERRORS, Reach, SharedStoreError
 
 T = TypeVar("T")
@@ -128,9 +136,20 @@ class RedisStore:
         for grant in grants:
             register = grant_register(grant, host, seq)
             registers.setdefault(self.key(grant.network), []).append(register)
-        return await self._keep({key: pack(told) for key, told in registers.items()})
+        return await self._keep(registers)
 
-    async def _keep(self, documents: Mapping[str, bytes]) -> dict[str, SharedStoreError | None]:
+    async def keep_told(self, told: Iterable[Told]) -> dict[str, SharedStoreError | None]:
+        """The same for what several hosts know, as they told it."""
+        registers: dict[str, list[Register]] = {}
+        for host, seq, grant in told:
+            register = grant_register(grant, host, seq)
+            registers.setdefault(self.key(grant.network), []).append(register)
+        return await self._keep(registers)
+
+    async def _keep(
+        self, registers: Mapping[str, list[Register]]
+    ) -> dict[str, SharedStoreError | None]:
+        documents = {key: pack(of_key) for key, of_key in registers.items()}
         client = await self.reach.client()
         kept: dict[str, SharedStoreError | None] = dict.fromkeys(documents)
         for keys in _chunks(list(documents)):
@@ -147,14 +166,20 @@ class RedisStore:
 
     async def find(self, networks: Sequence[Network]) -> dict[Network, Document | StoreError]:
         """What is told of each network; those of which nothing is told are left out."""
+        return self.documents(await self.values(networks))
+
+    async def values(
+        self, networks: Sequence[Network]
+    ) -> list[tuple[Network, bytes | Exception | None]]:
+        """What stands under each network's key."""
         client = await self.reach.client()
-        found: dict[Network, Document | StoreError] = {}
+        found: list[tuple[Network, bytes | Exception | None]] = []
         for chunk in _chunks(networks):
             pipeline = client.pipeline(transaction=False)
             for network in chunk:
                 pipeline.execute_command("GET", self.key(network))
             values = await self.reach.tried(pipeline.execute(raise_on_error=False))
-            found |= self.documents(zip(chunk, values, strict=True))
+            found += zip(chunk, values, strict=True)
         return found
 
     def documents(

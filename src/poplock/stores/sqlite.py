@@ -121,6 +121,11 @@ class SqliteStore:
                     tuple(Session(*s) for s in json.loads(sessions)) if sessions else (),
                 )
 
+    def count(self) -> int:
+        """How many grants there are, live or not yet swept."""
+        with self._errors("read"):
+            return int(self._db.execute('SELECT count(*) FROM "grant"').fetchone()[0])
+
     def revocations(self) -> Iterable[Revoked]:
         with self._errors("read"):
             rows = self._db.execute("SELECT network, user, at, source FROM revoked").fetchall()
