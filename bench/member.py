@@ -11,7 +11,7 @@ from pathlib import Path
 from poplock.authorizer import Authorizer
 from poplock.config.shared import SharedSection
 from poplock.core.addresses import Network
-from poplock.core.answers import Answer, Elsewhere, Query
+from poplock.core.answers import Answer, Elsewhere, Query, Unavailable
 from poplock.core.clock import SystemClock
 from poplock.core.grants import Grant
 from poplock.core.policy import Policy, Rules
@@ -38,6 +38,10 @@ class Member:
         self.authorizer = authorizer
         self.store = store
         self.shared = shared
+
+    def forget(self) -> None:
+        """Let the view be empty."""
+        self.authorizer.seen = self.shared.following.view.clear()
 
     async def ask_all(self, clients: Sequence[str], at_once: int) -> dict[type, int]:
         """Ask for each client, so many without waiting; how often each answer came."""
@@ -110,7 +114,7 @@ async def member(
 
 
 async def _counts(shared: Shared) -> None:
-    """Return when the store's word counts; nothing tells of it, so look again and again."""
-    links = shared.following.links
-    while links.why_not() is not None or links.unsettled:  # noqa: ASYNC110
+    """Return when the store's word counts; nothing tells of it, so ask again and again."""
+    nobody = Query("192.0.2.1")
+    while isinstance(await shared.ask(nobody), Unavailable):  # noqa: ASYNC110
         await asyncio.sleep(0.1)

@@ -142,7 +142,7 @@ def _misses(rounds: int, count: int) -> list[Row]:
                 await _tell(one, count)
                 rates, costs = [], []
                 for _ in range(rounds):
-                    one.authorizer.seen = one.shared.following.view.clear()
+                    one.forget()
                     peers[0].append(_benchmark(server, count, *_get(count)))
                     peers[1].append(_benchmark(server, count, "-t", "get"))
                     clients = [address(number) for number in range(count)]

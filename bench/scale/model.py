@@ -13,8 +13,8 @@ meanwhile goes with the next (`poplock.shared`).
 `Failover`: the master of shard 0 dies. Until its replica takes writes, logins of its networks wait
 in their POP hosts, and what the views don't know is `unavailable`: for that shard's networks, or
 for all where the shard is the one that holds the revocations. When hosts have found the new master
-they forget their views, tell first what has waited and then again all they know, between live
-logins; and for `max_staleness` "no grant" is no answer.
+they forget their views, tell first what has waited and then again all they know of that shard,
+between live logins; and for `max_staleness` "no grant" is no answer.
 """
 
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ RETRY = 0.5  # seconds between attempts to tell
 PROBED = 10  # each so many logins is followed by a question
 RECONNECTS = 0.5  # seconds within which hosts find the new master, evenly
 FILLED = 5.0  # seconds until a view that was forgotten is useful again
+SHARD_0 = -1  # any network of it
 WARM = 900.0  # seconds of people's time before the counting starts, for the views
 
 Outcome = list[tuple[Act, Any]]
@@ -167,8 +168,8 @@ class _Play:
     # Where things are.
 
     def shard_of(self, network: int) -> int:
-        if network < 0:  # told again: the same to each
-            return -1 - network
+        if network == SHARD_0:
+            return 0
         return network * 2654435761 % 4294967296 % self.site.shards
 
     def pop_of(self, network: int) -> int:
@@ -215,7 +216,7 @@ class _Play:
         for thing in self.shards[0].lose():
             self._lost(thing)
         self.back = self.world.now + self.site.failover + RECONNECTS
-        share = self.scene.grants // self.site.pop_hosts
+        share = self.scene.grants // (self.site.pop_hosts * self.site.shards)
         for pop in range(self.site.pop_hosts):
             found = self.back - self.dice.random() * RECONNECTS
             self.world.at(found, self._found_again, pop, share)
@@ -240,10 +241,7 @@ class _Play:
         if self.again[pop] > 0 and not link.away and not link.waiting:
             many = min(MOST_TOLD, self.again[pop])
             self.again[pop] -= many
-            each = many // self.site.shards
-            for shard in range(self.site.shards):
-                link.waiting.append(Login(self.world.now, -1 - shard, 1, False, each))
-            link.go()
+            link.put(Login(self.world.now, SHARD_0, 1, False, many))
 
     # A POP host.
 
