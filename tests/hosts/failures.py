@@ -271,6 +271,7 @@ def _bad_link(scene: Scene) -> Iterator[None]:
 @contextmanager
 def _clock_off(scene: Scene) -> Iterator[None]:
     scene.crew.restart("smtp1", signal.SIGTERM, clock_off_by(_HOUR))
+    scene.until(lambda: "3600 s ahead" in scene.crew.troubles("smtp1"), "smtp1 says so")
     yield
     scene.crew.restart("smtp1", signal.SIGTERM)
 

@@ -19,7 +19,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 
-from poplock.control import Revoke, ask
+from poplock.control import Revoke, Status, ask
 from poplock.core.errors import PoplockError
 from testbed import clients, servers
 from testbed.demo import relay_restrictions
@@ -232,6 +232,11 @@ class Crew:
         except (PoplockError, OSError):
             return False
         return True
+
+    def troubles(self, host: str) -> str:
+        """What `poplock status` says is wrong."""
+        (status,) = ask(self.daemons[host].control, Status())
+        return str(status["troubles"])
 
     def log(self) -> str:
         """What all daemons have said, for when something is wrong."""

@@ -1,6 +1,7 @@
 """A shared store that can't be used: at the start an error that names the setting, later
 `unavailable` and a trouble in `status`, and never the end of the daemon."""
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from poplock.authorizer import Authorizer
+from poplock.config.shared import SharedSection
+from poplock.core.clock import SystemClock
+from poplock.core.policy import Policy, Rules
+from poplock.shared import Shared
+from poplock.stores.redis import RedisStore
 from testbed.engines import FLAVOURS, Cluster, Server
 from testbed.engines.server import TLS
 from testbed.place import Place
@@ -110,6 +117,25 @@ def test_keys_of_somebody_else_under_our_prefix(tmp_path: Path, server: Server) 
     line_of("shared.prefix", said, tmp_path)
     assert server.cli("KEYS", "*") == "poplock:theirs", "nothing was written beside them"
     host(tmp_path / "other", server.address, 'prefix = "mail"\n').__enter__().__exit__()
+
+
+def test_a_store_that_another_host_makes_its_own_while_we_look_at_it_is_that_of_both(
+    server: Server,
+) -> None:
+    class Watched(RedisStore):
+        async def others_keys(self) -> bool:
+            await self.make_schema("theirs", await self.time())
+            return await super().others_keys()
+
+    async def meet() -> None:
+        settings = SharedSection(nodes=(server.address,))
+        store = Watched(settings)
+        authorizer = Authorizer(Policy(Rules()), SystemClock())
+        await Shared(settings, authorizer, store, everything=False).meet(None)
+        await store.reach.close()
+
+    asyncio.run(meet())
+    assert "theirs" in server.cli("GET", "poplock:schema")
 
 
 @pytest.mark.parametrize(
