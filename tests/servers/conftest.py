@@ -9,7 +9,16 @@ from testbed.host import Host
 from testbed.roots import RELEASES
 from tests.matrix.route import Route
 
-LONGEST = ("rotation", "dovecot_postfix", "dovecot_http", "matrix", "journal", "attacks")
+LONGEST = (
+    "many_hosts",
+    "stores",
+    "rotation",
+    "dovecot_postfix",
+    "dovecot_http",
+    "matrix",
+    "journal",
+    "attacks",
+)
 """The files whose groups take longest, so that none of them is begun last."""
 
 
