@@ -83,8 +83,14 @@ class Office:
 
     def grant(self, ip: str, user: str, seconds: float) -> Row:
         """Give a right by hand."""
-        if not 0 < seconds <= 366 * 86_400:
-            raise PoplockError("a grant by hand lasts from a second to a year")
+        longest = self._authorizer.policy.longest_life
+        if self._authorizer.outbox is None:
+            longest = 366 * 86_400
+        if not 0 < seconds <= longest:
+            raise PoplockError(
+                "a grant by hand lasts from a second to a year; where hosts share a store, to"
+                " policy.max_session and policy.window together, as long as a revocation is known"
+            )
         if not user or len(user) > 255 or not user.isprintable():
             raise PoplockError(f"{user[:80]!r} can't be a user's name")
         network = self.network(ip)

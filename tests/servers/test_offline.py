@@ -52,6 +52,9 @@ def test_verbs_without_a_daemon_ask_and_tell_the_store(hosts: tuple[Poplock, Pop
     assert given.returncode == 0, given.stderr
     assert busy.answer("203.0.113.77") == "permit"
 
+    long = still.run("grant", IP, "--user", "bob", "--for", "2d")
+    assert (long.returncode, "as long as a revocation is known" in long.stderr) == (1, True)
+
     taken = still.run("revoke", IP)
     assert taken.returncode == 0, taken.stderr
     assert "ann" in taken.stdout
