@@ -45,13 +45,15 @@ class SharedEnd:
         self.base = clock.wall() + self.skew - clock.uptime()
         schema = store.schema(await store.get(store.schema_key))
         if schema is None:
-            if await store.others_keys():
+            others = await store.others_keys()
+            schema = store.schema(await store.get(store.schema_key))  # a host may be quicker
+            if others and schema is None:
                 raise SharedStoreError(
                     f"{self.title} has keys under {store.prefix} but no {store.schema_key}: they"
                     " are not poplock's",
                     "shared.prefix",
                 )
-            if not write:
+            if schema is None and not write:
                 raise SharedStoreError(f"{self.title} is empty: no poplock has used it yet")
             await store.make_schema(token_hex(8), self._now())
             schema = store.schema(await store.get(store.schema_key))
