@@ -15,16 +15,20 @@ their way down (RFC 9156). Other types: no data. Outside the zone: REFUSED. EDNS
 far as saying so (RFC 6891). A reply is at most 512 bytes, so nothing is ever cut off.
 
 A codec of our own, because this room has none but the standard library and needs one question and
-three records of it; a library's objects would cost more than all the rest of an answer.
+three records of it; a library's objects would cost more than all the rest of an answer. What is
+asked nearly always, an IPv4 address, is read by one pattern; whatever that doesn't fit, label by
+label.
 
 Limits: a message has at most 1024 bytes. Security: whoever may ask learns who logged in from where;
 over UDP nobody proves who asks, and a stranger gets no reply, so that none is sent to a victim.
 """
 
+import re
 import struct
 from collections import deque
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, cast
 
 from ..core.answers import NoOpinion, Outcome, Permit, Query
 from ..core.dialogue import Dialogue, MakeDialogue, Request
@@ -54,122 +58,159 @@ _OUR_OPT_BADVERS = b"\0" + _RECORD.pack(_OPT, 1232, _BADVERS >> 4 << 24, 0)
 _OCTETS = {b"%d" % n: str(n) for n in range(256)}
 _NIBBLES = frozenset(b"%x" % n for n in range(16))
 
+_LABELS = {bytes([len(octet)]) + octet: text for octet, text in _OCTETS.items()}
+_USUAL = (
+    rb"(?s)..[\x00\x01].\x00\x01\x00\x00\x00\x00\x00([\x00\x01])"
+    rb"([\x01-\x03][0-9]+)([\x01-\x03][0-9]+)([\x01-\x03][0-9]+)([\x01-\x03][0-9]+)"
+    rb"(?i:%b)\x00(.)\x00\x01(\x00\x00\x29..\x00\x00..\x00\x00)?"
+)
+"""Header, name, type and class, and EDNS's record without options."""
 
-class _Question(NamedTuple):
+
+class Zone:
+    """The operator's zone, as questions are compared with it."""
+
+    def __init__(self, name: str) -> None:
+        self.labels = tuple(label.encode() for label in name.lower().rstrip(".").split("."))
+        text = b"".join(bytes([len(label)]) + label for label in self.labels) + b"\0"
+        self.size = len(text)  # in a message
+        self.usual = re.compile(_USUAL % re.escape(text)).fullmatch
+
+
+@dataclass(slots=True)
+class _Question:
     """What a reply needs of its question."""
 
     ident: int
     flags: int
-    text: bytes  # name, type and class as they came
-    qtype: int
-    zone_at: int  # where the zone's name begins in the message
-    edns: bool
+    text: bytes = b""  # name, type and class as they came
+    qtype: int = 0
+    edns: bool = False
 
 
 class DnsDialogue(Dialogue):
     """One connection, whose messages have their length in front, or one datagram."""
 
-    def __init__(self, zone: tuple[bytes, ...], *, datagram: bool) -> None:
+    def __init__(self, zone: Zone, *, datagram: bool) -> None:
         self._zone = zone
-        self._zone_size = sum(1 + len(label) for label in zone) + 1  # in a message
         self._datagram = datagram
         self._buffer = b""
-        self._owed: deque[tuple[_Question, list[bytes]]] = deque()
+        self._owed: deque[_Question | bytes] = deque()
         """What is asked of the authority, and the replies to what came right behind it."""
-        self._replies = b""
+        self._replies: list[bytes] = []
 
     def receive_data(self, data: bytes) -> list[Query]:
         if self._datagram:
             return self._read(data) if data else []
-        buffer, requests = self._buffer + data, []
-        while len(buffer) >= 2:
-            end = 2 + int.from_bytes(buffer[:2])
-            if end > 2 + LONGEST_MESSAGE:
+        buffer = self._buffer + data if self._buffer else data
+        requests: list[Query] = []
+        start = 0
+        while len(buffer) - start >= 2:
+            end = start + 2 + int.from_bytes(buffer[start : start + 2])
+            if end - start > 2 + LONGEST_MESSAGE:
                 raise WireError(f"a message of more than {LONGEST_MESSAGE} bytes")
             if len(buffer) < end:
                 break
-            requests += self._read(buffer[2:end])
-            buffer = buffer[end:]
-        self._buffer = buffer
-        self.at_rest = not buffer
+            requests += self._read(buffer[start + 2 : end])
+            start = end
+        self._buffer = buffer[start:]
+        self.at_rest = not self._buffer
         return requests
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        question, behind = self._owed.popleft()
+        owed, replies = self._owed, self._replies
+        question = cast(_Question, owed.popleft())
         if type(outcome) is Permit:
             records = _records(question.qtype, outcome.grant.user)
-            self._replies += self._encode(question, _NOERROR, *records)
+            replies.append(self._encode(question, _NOERROR, *records))
         else:
             code = _NXDOMAIN if type(outcome) is NoOpinion else _SERVFAIL
-            self._replies += self._encode(question, code)
-        if behind:
-            self._replies += b"".join(behind)
+            replies.append(self._encode(question, code))
+        while owed and type(owed[0]) is bytes:
+            replies.append(cast(bytes, owed.popleft()))
 
     def data_to_send(self) -> bytes:
-        data, self._replies = self._replies, b""
+        data = b"".join(self._replies)
+        self._replies.clear()
         return data
 
     def _read(self, message: bytes) -> list[Query]:
         """The query of a message; what needs no authority is answered at once."""
+        usual = self._zone.usual(message)
+        if usual is not None:
+            additional, d, c, b, a, qtype, opt = usual.groups()
+            try:
+                client = f"{_LABELS[a]}.{_LABELS[b]}.{_LABELS[c]}.{_LABELS[d]}"
+            except KeyError:
+                return self._read_by_label(message)
+            if (opt is None) == (additional == b"\0"):
+                ident, flags = _TYPES.unpack_from(message)
+                text = message[12 : usual.end(6) + 2]
+                self._owed.append(_Question(ident, flags, text, qtype[0], opt is not None))
+                return [Query(client)]
+        return self._read_by_label(message)
+
+    def _read_by_label(self, message: bytes) -> list[Query]:
         if not _HEADER.size <= len(message) <= LONGEST_MESSAGE:
             raise WireError("no DNS message")
         ident, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
         if flags & _QR:
             raise WireError("a DNS reply, not a question")
-        failed = _Question(ident, flags, b"", 0, 0, False)
+        question = _Question(ident, flags)
         if flags & _OPCODE:
-            self._say(failed, _NOTIMP)
+            self._say(question, _NOTIMP)
             return []
         try:
             if questions != 1 or answers or authorities:
                 raise WireError("not one question")
             labels, end = _name(message.lower(), _HEADER.size)  # lengths are below the letters
             qtype, qclass = _TYPES.unpack_from(message, end)
-            text = message[_HEADER.size : end + _TYPES.size]
-            edns = _edns(message, end + _TYPES.size, additional)
+            version = _edns(message, end + _TYPES.size, additional)
         except (WireError, IndexError, struct.error):
-            self._say(failed, _FORMERR)
+            self._say(question, _FORMERR)
             return []
-        inside = len(labels) - len(self._zone)
-        question = _Question(ident, flags, text, qtype, end - self._zone_size, edns is not None)
-        if edns:
+        text = message[_HEADER.size : end + _TYPES.size]
+        question = _Question(ident, flags, text, qtype, version is not None)
+        inside = len(labels) - len(self._zone.labels)
+        if version:
             self._say(question, _BADVERS)
-        elif inside < 0 or labels[inside:] != self._zone or qclass not in (_IN, _ANY):
+        elif inside < 0 or labels[inside:] != self._zone.labels or qclass not in (_IN, _ANY):
             self._say(question, _REFUSED)
         elif (client := _client(labels[:inside])) is None:
             self._say(question, _NXDOMAIN)
         elif client:
-            self._owed.append((question, []))
+            self._owed.append(question)
             return [Query(client)]
         elif not inside and qtype in (_SOA, _ANY):
-            self._say(question, _NOERROR, _soa(question.zone_at))
+            self._say(question, _NOERROR, self._soa(question))
         else:
             self._say(question, _NOERROR)
         return []
 
     def _say(self, question: _Question, code: int, *records: bytes) -> None:
         """Reply to what needs no authority, in its turn."""
-        reply = self._encode(question, code, *records)
-        if self._owed:
-            self._owed[-1][1].append(reply)
-        else:
-            self._replies += reply
+        (self._owed or self._replies).append(self._encode(question, code, *records))
 
     def _encode(self, question: _Question, code: int, *records: bytes) -> bytes:
         """One reply; the SOA stands in it where there is no record, so that nobody caches that."""
         denied = not records and code in (_NOERROR, _NXDOMAIN)
-        authority = _soa(question.zone_at) if denied else b""
-        opt = (_OUR_OPT_BADVERS if code == _BADVERS else _OUR_OPT) if question.edns else b""
         header = _HEADER.pack(
             question.ident,
             _QR | _AA | question.flags & (_OPCODE | _RD) | code & 15,
-            1 if question.text else 0,
+            question.text != b"",
             len(records),
-            1 if denied else 0,
-            1 if opt else 0,
+            denied,
+            question.edns,
         )
+        authority = self._soa(question) if denied else b""
+        opt = b""
+        if question.edns:
+            opt = _OUR_OPT_BADVERS if code == _BADVERS else _OUR_OPT
         message = b"".join((header, question.text, *records, authority, opt))
         return message if self._datagram else len(message).to_bytes(2) + message
+
+    def _soa(self, question: _Question) -> bytes:
+        return _soa(_HEADER.size + len(question.text) - _TYPES.size - self._zone.size)
 
 
 @lru_cache(256)  # names are no longer
@@ -232,5 +273,5 @@ def _client(labels: tuple[bytes, ...]) -> str | None:
 
 
 def dialogues(settings: "DnsSettings", with_sender: bool) -> MakeDialogue:
-    zone = tuple(label.encode() for label in settings.zone.lower().rstrip(".").split("."))
+    zone = Zone(settings.zone)
     return lambda peer, datagram: DnsDialogue(zone, datagram=datagram)

@@ -38,7 +38,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..core.addresses import IPAddress, parse_ip
+from ..core.addresses import IPAddress, is_ipv4, parse_ip
 from ..core.answers import NoOpinion, Outcome, Permit, Query, Refused
 from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # an answer imports nothing but core and wire
 LONGEST_LINE = 1472
 LONGEST_USER = 255
 
+_QUERY = b"QUERY "
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -72,8 +73,8 @@ class WhosonDialogue(Dialogue):
         self._service = service
         self._buffer = b""
         self._line: bytes | None = None  # of a request whose empty line has not come yet
-        self._said = bytearray()
-        self._behind: deque[bytearray] = deque()  # for each open request, what is said after it
+        self._said: list[bytes] = []
+        self._behind: deque[list[bytes]] = deque()  # for each open request, what is said after it
         self._broken: str | None = None
         self._refusals: list[str] = []
 
@@ -99,7 +100,7 @@ class WhosonDialogue(Dialogue):
 
     def _cut(self, data: bytes, requests: list[Request]) -> None:
         """A request is a line that isn't empty and one that is."""
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        *lines, self._buffer = (self._buffer + data if self._buffer else data).split(b"\n")
         for line in lines:
             line = line.removesuffix(b"\r")
             if self.closing:
@@ -133,10 +134,12 @@ class WhosonDialogue(Dialogue):
                 self._say("+QUIT OK")
             else:
                 requests.append(request)
-                self._behind.append(bytearray())
+                self._behind.append([])
 
     def _read(self, line: bytes) -> Request | None:
         """What a line asks or tells; None: QUIT. ValueError says what is wrong."""
+        if line.startswith(_QUERY) and line[6:].replace(b".", b"").isdigit():  # nearly always
+            return Query(_ipv4(line[6:].decode()))
         if _CONTROL.search(line):
             raise ValueError("a control character in a request")
         words = line.split()
@@ -157,32 +160,32 @@ class WhosonDialogue(Dialogue):
         return Login(NOW, ip, _user(words[1:]) or self._user, self._service)
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        if outcome is None:
-            said = "+LOGIN OK" if type(request) is Login else "+LOGOUT OK"
-        elif type(outcome) is Permit:
+        if type(outcome) is Permit:
             said = f"+{_shown(outcome.grant.user)}"
         elif type(outcome) is NoOpinion:
             said = "-Not Logged in"
+        elif outcome is None:
+            said = "+LOGIN OK" if type(request) is Login else "+LOGOUT OK"
         elif type(outcome) is Refused:
             said = "*permission denied"
         else:
             said = "*unavailable, try again later"
-        behind = self._behind.popleft()
-        self._said += f"{said}\r\n\r\n".encode()
-        self._said += behind
+        self._said.append(f"{said}\r\n\r\n".encode())
+        if behind := self._behind.popleft():
+            self._said += behind
 
     def refusals(self) -> Sequence[str]:
         refusals, self._refusals = self._refusals, []
         return refusals
 
     def data_to_send(self) -> bytes:
-        said = bytes(self._said)
+        said = b"".join(self._said)
         self._said.clear()
         return said
 
     def _say(self, text: str) -> None:
         """Say what is known at once, in its turn."""
-        (self._behind[-1] if self._behind else self._said).extend(f"{text}\r\n\r\n".encode())
+        (self._behind[-1] if self._behind else self._said).append(f"{text}\r\n\r\n".encode())
 
 
 def dialogues(settings: "WhosonSettings", intake: object) -> "MakeDialogue":
@@ -204,6 +207,13 @@ def _only_line(datagram: bytes) -> bytes:
     for _ in range(2):
         datagram = datagram.removesuffix(b"\n").removesuffix(b"\r")
     return datagram
+
+
+def _ipv4(text: str) -> str:
+    """The same text, once it is an address for sure."""
+    if not is_ipv4(text):
+        raise ValueError("that is no IP address")
+    return text
 
 
 def _address(word: bytes) -> IPAddress:

@@ -30,7 +30,7 @@ class Dialogue:
     def receive_data(self, data: bytes) -> Sequence[Request]:
         """The requests that are complete now; WireError where the peer is wrong.
 
-        b"" is the end: of the datagram, or of what the peer sends.
+        A datagram comes whole, in one call. On a connection b"" is the end of what the peer sends.
         """
         raise NotImplementedError
 

@@ -32,6 +32,10 @@ _tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak r
 class Talk:
     """One conversation."""
 
+    _held: Sequence[Request] = ()  # the one that waits, and those behind it
+    _waiting = False
+    _stop_waiting: Callable[[], None] | None = None
+
     def __init__(
         self, service: Service, peer: IPAddress | None, rights: Rights, datagram: bool
     ) -> None:
@@ -40,9 +44,6 @@ class Talk:
         self._check = service.authority.check
         self._patience = service.limits.patience
         self._may_ask, self._may_tell = rights
-        self._held: Sequence[Request] = ()  # the one that waits, and those behind it
-        self._waiting = False
-        self._stop_waiting: Callable[[], None] | None = None
 
     @property
     def _admitted(self) -> bool:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poplock.answers.dns import DnsDialogue
+from poplock.answers.dns import DnsDialogue, Zone
 from poplock.core.answers import NoOpinion, Outcome, Permit, Unavailable
 from poplock.core.errors import WireError
 from poplock.core.grants import Grant
 
-ZONE = (b"relay", b"example", b"org")
+ZONE = Zone("relay.example.org")
 A, NS, SOA, TXT, AAAA, ANY = 1, 2, 6, 16, 28, 255
 V4 = "9.113.0.203.relay.example.org"
 V6 = ".".join(reversed("20010db8000000000000000000010002")) + ".relay.example.org"

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -378,3 +379,46 @@ def test_a_peer_with_much_to_say_leaves_the_others_their_turns(loop: str) -> Non
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(story())
     assert max(Noting.heard.values()) <= 8192
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_burst_of_datagrams_leaves_the_others_their_turns(loop: str) -> None:
+    Noting.heard.clear()
+
+    async def story() -> None:
+        server = DatagramServer(World(Noting).service)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for _ in range(100):
+                client.sendto(b"x", sock.getsockname())
+        await server.start(sock)
+        while Noting.heard.total() < 100:
+            Noting.turn += 1
+            await asyncio.sleep(0)
+        await server.close()
+
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(story())
+    assert max(Noting.heard.values()) <= 32
+
+
+def test_a_datagram_that_is_too_long_is_seen_to_be(tmp_path: Path) -> None:
+    Noting.heard.clear()
+
+    async def story() -> None:
+        server = DatagramServer(World(Noting).service)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.bind(str(tmp_path / "socket"))
+        sock.setblocking(False)
+        await server.start(sock)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.sendto(b"x" * 100_000, str(tmp_path / "socket"))
+        while not Noting.heard.total():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await server.close()
+
+    asyncio.run(story())
+    assert Noting.heard.total() == 65_537  # more than any protocol takes
