@@ -71,15 +71,27 @@ async def meet_shared(
     settings: SharedSection, authorizer: Authorizer, store: Store, *, everything: bool
 ) -> "Shared":
     """Get to know the store that hosts share; ConfigError or StoreError where that can't be."""
+    from .scales import file_clock
     from .shared import POSITION, Shared  # of the extra `redis`, and large
     from .stores.reaching import SharedStoreError
     from .stores.redis import RedisStore
 
     shared = Shared(settings, authorizer, RedisStore(settings), everything=everything)
+    position = store.positions().get(POSITION)
     try:
-        await shared.meet(store.positions().get(POSITION))
+        await shared.meet(position)
     except SharedStoreError as error:
         raise ConfigError(str(error), error.setting) from error
+    before = file_clock(store, authorizer.policy.longest_life).now()
+    ahead = before - authorizer.clock.now()
+    if position is None and ahead > settings.max_skew:
+        # Its logins would lie in the others' future: they would earn nothing until then.
+        raise ConfigError(
+            f"the times in this file are {ahead:.0f} s ahead of the shared store's, because this"
+            " host's clock was wrong. 'poplock store copy PATH shared' moves its grants over with"
+            " their times set right; then move the file away and start anew",
+            "store.path",
+        )
     return shared
 
 

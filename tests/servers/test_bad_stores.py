@@ -12,10 +12,12 @@ import pytest
 
 from poplock.authorizer import Authorizer
 from poplock.config.shared import SharedSection
-from poplock.core.clock import SystemClock
+from poplock.core.clock import Mark, SystemClock
 from poplock.core.policy import Policy, Rules
 from poplock.shared import Shared
+from poplock.stores import Batch
 from poplock.stores.redis import RedisStore
+from poplock.stores.sqlite import SqliteStore
 from testbed.engines import FLAVOURS, Cluster, Server
 from testbed.engines.server import TLS
 from testbed.place import Place
@@ -168,6 +170,18 @@ def server_flavour(server: Server) -> str:
 def test_a_store_that_is_full_from_the_beginning(tmp_path: Path, server: Server) -> None:
     server.cli("CONFIG", "SET", "maxmemory", "1")
     assert "is full: raise its maxmemory" in refused(tmp_path, server.address)
+
+
+def test_a_file_whose_times_are_ahead_of_the_stores(tmp_path: Path, server: Server) -> None:
+    """Its logins would earn nothing until the store's clock has come so far."""
+    daemon = host(tmp_path, server.address)
+    store, clock = SqliteStore(tmp_path / "poplock.db", write=True), SystemClock()
+    store.commit(Batch(), Mark(clock.boot_id(), clock.uptime(), clock.now() + 3600))
+    store.close()
+    said = daemon.run("run").stderr
+    line_of("store.path", said, tmp_path)
+    assert "3600 s ahead" in said or "3599 s ahead" in said
+    assert "store copy" in said
 
 
 def test_the_wrong_mode(tmp_path: Path) -> None:
