@@ -247,7 +247,9 @@ class _Play:
 
     def _pop_turn(self, pop: int, batch: list[Any]) -> tuple[float, Outcome]:
         costs = self.costs
-        seconds, outcome = costs.login_turn, Outcome()
+        # What is told in a turn goes together; its reply is in the measured cost.
+        telling = any(isinstance(thing, Login) for thing in batch)
+        seconds, outcome = costs.login_turn * telling, Outcome()
         for thing in batch:
             if isinstance(thing, Login):
                 seconds += costs.login
