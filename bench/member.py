@@ -16,7 +16,7 @@ from poplock.core.clock import SystemClock
 from poplock.core.grants import Grant
 from poplock.core.policy import Policy, Rules
 from poplock.keeper import Keeper
-from poplock.shared import Shared
+from poplock.shared import Hold, Shared
 from poplock.stores.redis import RedisStore
 from poplock.stores.sqlite import SqliteStore
 
@@ -93,7 +93,7 @@ async def member(
     authorizer = Authorizer(Policy(Rules(window=WINDOW)), SystemClock())
     file = SqliteStore(folder / f"{host}.db", write=True)
     store = RedisStore(settings)
-    shared = Shared(settings, authorizer, store, everything=False)
+    shared = Shared(settings, authorizer, store, hold=Hold.ASKED)
     await shared.meet(None)
     authorizer.load(file)
     keeper = Keeper(authorizer, file, 30.0)

@@ -19,7 +19,7 @@ from .authorizer import Authorizer
 from .config import Config
 from .config.listen import Listen
 from .config.shared import SharedSection
-from .config.sources import ListeningSettings
+from .config.sources import ListeningSettings, WhosonSettings
 from .control import (
     Check,
     ControlServer,
@@ -68,15 +68,17 @@ def make_authorizer(config: Config, clock: Clock | None = None) -> Authorizer:
 
 
 async def meet_shared(
-    settings: SharedSection, authorizer: Authorizer, store: Store, *, everything: bool
+    settings: SharedSection, authorizer: Authorizer, store: Store, config: Config
 ) -> "Shared":
     """Get to know the store that hosts share; ConfigError or StoreError where that can't be."""
     from .scales import file_clock
-    from .shared import POSITION, Shared  # of the extra `redis`, and large
+    from .shared import POSITION, Hold, Shared  # of the extra `redis`, and large
     from .stores.reaching import SharedStoreError
     from .stores.redis import RedisStore
 
-    shared = Shared(settings, authorizer, RedisStore(settings), everything=everything)
+    asks = config.answer or any(isinstance(s, WhosonSettings) for s in config.source)
+    hold = Hold.EVERYTHING if config.map else Hold.ASKED if asks else Hold.NOTHING
+    shared = Shared(settings, authorizer, RedisStore(settings), hold=hold)
     position = store.positions().get(POSITION)
     try:
         await shared.meet(position)
@@ -115,9 +117,7 @@ class Daemon:
         async with AsyncExitStack() as exits:
             exits.callback(store.close)
             if config.shared is not None:
-                self._shared = await meet_shared(
-                    config.shared, authorizer, store, everything=bool(config.map)
-                )
+                self._shared = await meet_shared(config.shared, authorizer, store, config)
                 exits.push_async_callback(self._shared.close)
                 self._spawn("the shared store", self._shared.run)
             positions = authorizer.load(store)

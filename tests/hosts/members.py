@@ -27,7 +27,7 @@ from poplock.core.clock import Clock, SteadyClock
 from poplock.core.events import Event, Login, Logout
 from poplock.core.policy import Policy, Rules
 from poplock.keeper import Keeper
-from poplock.shared import POSITION, Shared
+from poplock.shared import POSITION, Hold, Shared
 from poplock.shared.time import CommonTime
 from poplock.stores.redis import RedisStore
 from poplock.stores.sqlite import SqliteStore
@@ -86,7 +86,7 @@ class Member:
         if site.settings is not None:
             settings = msgspec.structs.replace(site.settings, host=self.name)
             self._redis = _Store(settings, site)
-            self.shared = Shared(settings, authorizer, self._redis, everything=False)
+            self.shared = Shared(settings, authorizer, self._redis, hold=Hold.ASKED)
             self.shared.following.time = _Time(authorizer.clock, settings.max_skew, site)
             await self.shared.meet(store.positions().get(POSITION))
             self._spawn(self.shared.run())

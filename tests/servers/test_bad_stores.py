@@ -14,7 +14,7 @@ from poplock.authorizer import Authorizer
 from poplock.config.shared import SharedSection
 from poplock.core.clock import Mark, SystemClock
 from poplock.core.policy import Policy, Rules
-from poplock.shared import Shared
+from poplock.shared import Hold, Shared
 from poplock.stores import Batch
 from poplock.stores.redis import RedisStore
 from poplock.stores.sqlite import SqliteStore
@@ -133,7 +133,7 @@ def test_a_store_that_another_host_makes_its_own_while_we_look_at_it_is_that_of_
         settings = SharedSection(nodes=(server.address,))
         store = Watched(settings)
         authorizer = Authorizer(Policy(Rules()), SystemClock())
-        await Shared(settings, authorizer, store, everything=False).meet(None)
+        await Shared(settings, authorizer, store, hold=Hold.ASKED).meet(None)
         await store.reach.close()
 
     asyncio.run(meet())

@@ -18,7 +18,7 @@ from ..core.table import GrantTable
 from ..stores.reaching import SharedStoreError
 from ..stores.redis import RedisStore
 from .following import POSITION, Following
-from .view import View
+from .view import Hold, View
 
 
 class Shared:
@@ -30,13 +30,12 @@ class Shared:
         authorizer: Authorizer,
         store: RedisStore,
         *,
-        everything: bool,
+        hold: Hold,
     ) -> None:
-        """With `everything`, all rights are held here: for maps, which MTAs read by themselves."""
         self._settings = settings
         self._authorizer = authorizer
         self._store = store
-        self.following = Following(settings, authorizer, store, everything=everything)
+        self.following = Following(settings, authorizer, store, hold=hold)
         self.meet = self.following.meet
         self.sweep = self.following.sweep
         self.told = self.following.teller.told
@@ -122,4 +121,4 @@ class Shared:
         }
 
 
-__all__ = ["POSITION", "Shared"]
+__all__ = ["POSITION", "Hold", "Shared"]

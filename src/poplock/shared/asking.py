@@ -15,12 +15,13 @@ from ..authorizer import Authorizer
 from ..core.addresses import Network
 from ..core.answers import Answer, NoOpinion, Query, Unavailable
 from ..core.errors import StoreError
+from ..core.grants import Grant
 from ..core.table import Change
 from ..stores.document import Document
 from ..stores.reaching import LIBRARY_ERRORS, SharedStoreError
 from ..stores.redis import RedisStore
 from .links import Links
-from .view import View
+from .view import Hold, View
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +41,15 @@ class Asker:
         links: Links,
         view: View,
         *,
-        everything: bool,
+        hold: Hold,
         on_moved: Callable[[], None],
     ) -> None:
-        """With `everything`, the view holds also that a network has no right.
-
-        `on_moved` is called when keys are found at another master than was thought.
-        """
+        """`on_moved` is called when keys are found at another master than was thought."""
         self._authorizer = authorizer
         self._store = store
         self._links = links
         self._view = view
-        self._everything = everything
+        self._hold = hold
         self._on_moved = on_moved
         self._asked: dict[Network, list[_Waiting]] = {}
         self._flights = 0
@@ -123,7 +121,7 @@ class Asker:
                 _tell(waiting, Unavailable(failure or str(document)))
                 continue
             rights = [] if document is None else self._view.rights(document, now)
-            if (rights or self._everything) and network not in moved:
+            if network not in moved and self._wanted(rights):
                 changes += self._view.remember(network, rights)
             if rights:
                 best = max(rights, key=lambda grant: grant.expires_at)
@@ -132,6 +130,10 @@ class Asker:
             elif waiting:
                 _tell(waiting, self._none(network))
         authorizer.show(changes)
+
+    def _wanted(self, rights: list[Grant]) -> bool:
+        """Whether it is to be remembered; a map must know also that there is none."""
+        return self._hold is Hold.EVERYTHING or (self._hold is Hold.ASKED and bool(rights))
 
     def _none(self, network: Network) -> Answer:
         left = self._links.unsettled

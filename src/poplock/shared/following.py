@@ -29,7 +29,7 @@ from .asking import Asker
 from .links import Link, Links
 from .telling import Teller
 from .time import CommonTime
-from .view import View
+from .view import Hold, View
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,15 @@ class Following:
         authorizer: Authorizer,
         store: RedisStore,
         *,
-        everything: bool,
+        hold: Hold,
     ) -> None:
         self._staleness = settings.max_staleness
         self._authorizer = authorizer
         self._store = store
-        self._everything = everything
+        self._everything = hold is Hold.EVERYTHING
+        # Without answers, what is revoked and whether the store is the same is all that counts.
+        own = (store.revoked_key, store.schema_key)
+        self._followed = own if hold is Hold.NOTHING else (store.prefix,)
         self._known: Known | None = None
         self._position = ""
         self._first: set[str] = set()  # the masters of the beginning
@@ -78,13 +81,13 @@ class Following:
             store,
             self.links,
             self.view,
-            everything=everything,
+            hold=hold,
             on_moved=self._masters_changed.set,
         )
         authorizer.on_revoked(self._revoked)
         authorizer.seen = self.view.table
         authorizer.fresh_until = float("-inf")
-        authorizer.blind = everything
+        authorizer.blind = self._everything
 
     async def meet(self, position: str | None) -> None:
         """Learn the store's schema and clock, before the own table is loaded.
@@ -172,7 +175,7 @@ class Following:
         for master in masters:
             link = links.setdefault(master.name, Link())
             if link.task is None or link.task.done():
-                link.tracker = Tracker(master, self._store.reach, self._store.prefix, self)
+                link.tracker = Tracker(master, self._store.reach, self._followed, self)
                 link.task = tasks.create_task(link.tracker.run())
 
     # What trackers tell.
@@ -226,7 +229,6 @@ class Following:
         changes: list[Change] = []
         for key in keys:
             network = self._store.network(key)
-            self.teller.changed(key.decode(errors="replace"))
             if network is None:
                 self._spawn(self._learn())
             elif self._everything or self._authorizer.expects(network):
@@ -327,6 +329,7 @@ class Following:
     def sweep(self) -> None:
         """What has ended is forgotten; maps are closed when nothing can be relied on."""
         authorizer = self._authorizer
+        self.teller.try_refused()
         now = authorizer.clock.now()
         gone = self.view.table.expire(now)
         if gone:

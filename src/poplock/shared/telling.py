@@ -74,10 +74,16 @@ class Teller:
         """The store may work again."""
         self._wanted.set()
 
-    def changed(self, key: str) -> None:
-        """A key was written: perhaps it takes now what it refused."""
-        if key in self.refused:
-            self.tell_all()
+    def try_refused(self) -> None:
+        """Perhaps the keys are free now that held what isn't ours."""
+        for key in self.refused:
+            network = self._store.network(key.encode())
+            if network is None:
+                self._outbox.revoked = [*self._authorizer.table.revocations()]
+            else:
+                self._again.extend(grant.key for grant in self._authorizer.table.find(network))
+        if self.refused:
+            self._wanted.set()
 
     def _changed(self) -> None:
         if self._outbox:

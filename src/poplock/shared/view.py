@@ -6,11 +6,23 @@ was changed.
 """
 
 from collections.abc import Iterable
+from enum import Enum, auto
 
 from ..core.addresses import Network
 from ..core.grants import Grant, Revoked, after_revocation
 from ..core.table import Change, GrantTable
 from ..stores.document import Document
+
+
+class Hold(Enum):
+    """What a host remembers of the store, by what it is asked."""
+
+    NOTHING = auto()
+    """It only has sources: it needn't hear of every login on every host."""
+    ASKED = auto()
+    """MTAs ask: whoever was asked for and has a right."""
+    EVERYTHING = auto()
+    """MTAs read maps by themselves: all rights."""
 
 
 class View:

@@ -10,9 +10,11 @@ a right still holds is decided where it is asked for, by its absolute end.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from hashlib import sha1
 from typing import TypeVar
 
 import msgspec
+from redis.exceptions import NoScriptError
 
 from ..config.shared import SharedSection
 from ..core.addresses import Network
@@ -83,6 +85,9 @@ end
 return 1
 """
 
+_KEEP_SHA = sha1(_KEEP.encode(), usedforsecurity=False).hexdigest()
+"""What the engine calls it by."""
+
 _OUTLIVES = 600
 """Seconds that a key stays after its last register has ended: more than clocks may differ."""
 
@@ -150,19 +155,30 @@ class RedisStore:
         self, registers: Mapping[str, list[Register]]
     ) -> dict[str, SharedStoreError | None]:
         documents = {key: pack(of_key) for key, of_key in registers.items()}
-        client = await self.reach.client()
         kept: dict[str, SharedStoreError | None] = dict.fromkeys(documents)
         for keys in _chunks(list(documents)):
-            pipeline = client.pipeline(transaction=False)
-            for key in keys:
-                pipeline.execute_command("EVAL", _KEEP, 1, key, documents[key], _OUTLIVES)
-            results = await self.reach.tried(pipeline.execute(raise_on_error=False))
-            for key, result in zip(keys, results, strict=True):
+            results = await self._evaluate("EVALSHA", _KEEP_SHA, keys, documents)
+            # A server that was restarted doesn't know the script yet.
+            unknown = [k for k, r in results.items() if isinstance(r, NoScriptError)]
+            if unknown:
+                results |= await self._evaluate("EVAL", _KEEP, unknown, documents)
+            for key, result in results.items():
                 if isinstance(result, Exception):
                     kept[key] = error = self.reach.explained(result)
                     if error.setting != "shared.prefix":
                         raise error from result
         return kept
+
+    async def _evaluate(
+        self, command: str, script: str, keys: Sequence[str], documents: Mapping[str, bytes]
+    ) -> dict[str, object]:
+        """Run the script for each key, in one go."""
+        client = await self.reach.client()
+        pipeline = client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.execute_command(command, script, 1, key, documents[key], _OUTLIVES)
+        results = await self.reach.tried(pipeline.execute(raise_on_error=False))
+        return dict(zip(keys, results, strict=True))
 
     async def find(self, networks: Sequence[Network]) -> dict[Network, Document | StoreError]:
         """What is told of each network; those of which nothing is told are left out."""

@@ -63,11 +63,13 @@ class Follower(Protocol):
 class Tracker:
     """Keeps such a connection."""
 
-    def __init__(self, master: Master, reach: Reach, prefix: str, follower: Follower) -> None:
+    def __init__(
+        self, master: Master, reach: Reach, prefixes: Sequence[str], follower: Follower
+    ) -> None:
         self.name = master.name
         self._make = master.connection
         self._reach = reach
-        self._prefix = prefix
+        self._prefixes = prefixes
         self._follower = follower
         self._connection: Any = None
         self._replies: deque[asyncio.Future[Any]] = deque()
@@ -106,7 +108,8 @@ class Tracker:
 
     async def _keep_up(self) -> None:
         """Follow what changes, and ask again and again whether we still do."""
-        await self.ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)
+        followed = [word for prefix in self._prefixes for word in ("PREFIX", prefix)]
+        await self.ask("CLIENT", "TRACKING", "ON", "BCAST", *followed)
         identity = _identity(await self.ask("INFO"))
         await self._beat()
         await self._follower.linked(self.name, identity)
