@@ -26,8 +26,9 @@ from .checker import Contradiction, Limits, check
 from .fleet import MAX_STALENESS, SMTPS, Crew
 from .history import Answer, Recorder, Told, Word
 
-LIMITS = Limits(max_staleness=MAX_STALENESS, skew=1.0)
-"""All hosts share this machine's clock; but stamps are rounded."""
+LIMITS = Limits(max_staleness=MAX_STALENESS, skew=0.1)
+"""All hosts have this machine's clock, or know how far theirs is off: so each revocation here comes
+later than the login that it takes back, and binds."""
 
 GRANTED, BEFORE, DURING = "granted", "revoked before", "revoked during"
 NEWCOMER, STRANGER = "logged in during", "stranger"
@@ -133,7 +134,8 @@ def play(crew: Crew, failure: Failure) -> Scene:
             scene.log_in("pop1" if name == GRANTED else "pop2", name)
             scene.until_said("permit", name)
         scene.revoke("pop1", BEFORE)
-        scene.until_said("none", BEFORE)
+        for name in (BEFORE, NEWCOMER, STRANGER):
+            scene.until_said("none", name)
         scene.began = time.monotonic()
         with scene.history.trouble(failure.host, failure.kind, failure.name) as complete:
             with failure.breaks(scene):
