@@ -2,7 +2,8 @@
 
 A tracker at each master tells what was changed and how fresh we are. Revocations are mirrored by
 every host and taken off whatever the store says. What is remembered answers for `max_staleness`
-after the last heartbeat and not a moment longer.
+after the last heartbeat and not a moment longer. A push says only that there are new revocations:
+until they have been read, later heartbeats count for nothing.
 
 A store that has just been made, or has become another server, may lack what it should hold. Then
 it is told all we know again, and for `max_staleness` "no grant" is no answer.
@@ -10,6 +11,7 @@ it is told all we know again, and for `max_staleness` "no grant" is no answer.
 
 import asyncio
 import logging
+import math
 from collections.abc import Coroutine
 from contextlib import suppress
 from secrets import token_hex
@@ -71,6 +73,9 @@ class Following:
         self._reload = asyncio.Event()
         self._masters_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pushed = 0  # times that we were told of new revocations
+        self._heard = -math.inf  # the last heartbeat of who holds them
+        self._unread = math.inf  # that before the first one that we haven't read yet
         self.trouble: SharedStoreError | None = None
         self.links = Links(store)
         self.view = View(authorizer.table, settings.max_skew)
@@ -230,6 +235,8 @@ class Following:
         for key in keys:
             network = self._store.network(key)
             if network is None:
+                self._pushed += 1
+                self._unread = min(self._unread, self._heard)
                 self._spawn(self._learn())
             elif self._everything or self._authorizer.expects(network):
                 self.asker.refresh(network)
@@ -244,10 +251,12 @@ class Following:
         if link is None:
             return
         link.fresh = beat.sent
-        self._refresh()
         if self.links.holds_revocations(name):
+            self._heard = beat.sent
+            link.fresh = min(beat.sent, self._unread)
             self.time.beat(beat)
             self._note()
+        self._refresh()
 
     def _refresh(self) -> None:
         """How long what is remembered may be relied on."""
@@ -264,6 +273,7 @@ class Following:
     async def _learn(self) -> None:
         """Mirror the revocations, and see that the store is still the one we know."""
         store, links = self._store, self.links
+        pushed, heard = self._pushed, self._heard
         try:
             keys = (store.revoked_key, store.schema_key)  # which may be at different masters
             revoked, schema = [await links.tracker(key).ask("GET", key) for key in keys]
@@ -281,6 +291,7 @@ class Following:
                 self._reload.set()  # it may have waited for this
             links.revocations_known = True
             self.trouble = None
+            self._unread = math.inf if self._pushed == pushed else heard
 
     def _learn_again(self) -> None:
         if not self.links.revocations_known:
