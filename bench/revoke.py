@@ -87,7 +87,7 @@ def _round(b: Bench) -> Round:
 
 
 def _accepts(b: Bench, source: str) -> bool:
-    code, said = clients.rcpt(b.host, source, port=b.route.port)
+    code, said = clients.rcpt(b.host, source, port=b.route.port, hang_up=True)
     if not code:
         raise RuntimeError(f"{b.route.name}: no session: {said}")
     return code == 250
