@@ -9,10 +9,11 @@ passes here and is nobody's address there.
 
 def client(key: bytes) -> str:
     """The client that a key means; for what is no address, any text that is none either."""
-    if key[:1] == b"[" and key[-1:] == b"]":
-        key = key[1:-1]
-    if key[:5].lower() == b"ipv6:":
-        key = key[5:]
+    if not key[:1].isdigit():  # as nearly all addresses begin
+        if key[:1] == b"[" and key[-1:] == b"]":
+            key = key[1:-1]
+        if key[:5].lower() == b"ipv6:":
+            key = key[5:]
     try:
         return key.decode("ascii")
     except UnicodeDecodeError:

@@ -50,7 +50,10 @@ class SocketmapDialogue(Dialogue):
     def receive_data(self, data: bytes) -> list[Query]:
         buffer = self._buffer + data if self._buffer else data
         requests, start = [], 0
-        while place := netstring.read(buffer, start, LONGEST_REQUEST):
+        while start < len(buffer):
+            place = netstring.read(buffer, start, LONGEST_REQUEST)
+            if place is None:
+                break
             name, blank, key = buffer[place[0] : place[1]].partition(b" ")
             if not blank:
                 raise WireError("a request without a key")

@@ -43,6 +43,8 @@ class TcpTableDialogue(Dialogue):
         self._replies = b""
 
     def receive_data(self, data: bytes) -> list[Query]:
+        if not self._buffer and data.find(b"\n") == len(data) - 1 > 0:
+            return [Query(client(_key(data[:-1])))]  # exactly one request: what smtpd sends
         *lines, rest = (self._buffer + data if self._buffer else data).split(b"\n")
         if len(rest) > LONGEST_REQUEST:
             raise WireError(f"a request of more than {LONGEST_REQUEST} bytes")
@@ -58,9 +60,10 @@ class TcpTableDialogue(Dialogue):
 
 
 def _key(line: bytes) -> bytes:
-    if line[:4] != b"get " or b" " in line[4:] or len(line) > LONGEST_REQUEST:
+    verb, blank, key = line.partition(b" ")
+    if verb != b"get" or not blank or b" " in key or len(line) > LONGEST_REQUEST:
         raise WireError("not `get`, a blank and one key of at most 4096 bytes")
-    return _ESCAPE.sub(_byte, line[4:]) if b"%" in line else line[4:]
+    return _ESCAPE.sub(_byte, key) if b"%" in key else key
 
 
 def _byte(escape: re.Match[bytes]) -> bytes:
