@@ -1,5 +1,6 @@
 """What every test may use: a clock that a test moves, and a small world without disk or sockets."""
 
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
@@ -11,6 +12,9 @@ from poplock.core.clock import Clock, FakeClock
 from poplock.core.events import Event, Login, Logout
 from poplock.core.policy import Policy, Rules
 from poplock.sources.intake import Intake, Lent
+
+# A shell's background job ignores SIGINT, and so would every program that a test starts in one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
