@@ -41,10 +41,11 @@ _SERVER = rb"\[?" + ADDRESS + rb"\]?:(110|143|993|995),"
 _CLIENT = rb"(\[?" + ADDRESS + rb"\]?:\d{1,5}),"
 _USER = rb'([^,"\x00-\x1f\x7f]{1,255}),'
 _SIZES = rb"\d{0,10},\d{0,10},\d{0,10},"
-_FIELD = rb'(?:"(?:[^"\n]|"")*+"|[^",\n]*+)'
-_REST = rb"(?:," + _FIELD + rb"){0,8}+"
+_QUOTED = rb'[^"\n]*+(?:""[^"\n]*+){0,4096}'
+_FIELD = rb'(?:"' + _QUOTED + rb'"|[^",\n]*+)'
+_REST = rb"(?:," + _FIELD + rb"){0,8}"
 _OPENERS = rb"(?i:(login|authenticate|pass|auth)),"
-_OK = rb'(?:R=(?i:ok)(?:;[^",\n]*+)?|"R=(?i:ok)(?:;(?:[^"\n]|"")*+)?")'
+_OK = rb'(?:R=(?i:ok)(?:;[^",\n]*+)?|"R=(?i:ok)(?:;' + _QUOTED + rb')?")'
 _TOLD = _SERVER + _CLIENT + _USER + _SIZES
 _LOGIN = _TOLD + _OPENERS + _FIELD + rb"," + _OK + _REST
 _REFUSED = (
@@ -117,7 +118,7 @@ def _rule(name: str, body: bytes, build: Build) -> Rule:
     return Rule(name, (), rb"", body, build, sure=False, forms=(_FORM,))
 
 
-_EVEN = rb'[^"\n]*+(?:"[^"\n]*+"[^"\n]*+)*+'
+_EVEN = rb'[^"\n]*+(?:"[^"\n]*+"[^"\n]*+){0,65535}'
 DIALECT = Dialect(
     "exchange",
     (

@@ -42,11 +42,12 @@ _TAG = rb"(?P<tag>)"
 _PID = rb"(?:\[(?P<pid>\d{1,10})\])?: "
 # RFC 5424: process id, message id, structured data, and perhaps a byte order mark before the text.
 # In an element's quotes anything may stand, outside of them no bracket but its last.
-_ELEMENT = rb'\[[^ "\]\\\n]{1,32}(?: [^ =\]"\n]{1,32}="(?:[^"\\\n]|\\["\\\]]){0,4096}+"){0,64}+\]'
+_VALUE = rb'"[^"\\\n]*+(?:\\["\\\]][^"\\\n]*+){0,4096}"'
+_ELEMENT = rb'\[[^ "\]\\\n]{1,32}(?: [^ =\]"\n]{1,32}=' + _VALUE + rb"){0,64}\]"
 _5424 = (
     rb" (?:(?P<procid>\d{1,10})|[!-~]{1,128}) [!-~]{1,32}+ (?:-|(?:"
     + _ELEMENT
-    + rb"){1,32}+)  ?(?:\xef\xbb\xbf)?"
+    + rb"){1,32})  ?(?:\xef\xbb\xbf)?"
 )
 
 _EXACTLY = re.compile(

@@ -32,9 +32,10 @@ from .line import OWN
 from .model import Body, Dialect, Head, Rule, address
 
 _THREAD = rb" \[(?:Imap|Pop3)(?:SSL)?Server-\d{1,9}\] \["
-# Possessive: each semicolon that isn't doubled ends a value, wherever one stands.
-_CONTEXT = rb"((?:[a-z]{1,16}=(?:[^;\n]|;;){1,4096}+;){1,16}+)\] security - "
-_PAIR = re.compile(rb"([a-z]{1,16})=((?:[^;]|;;)++);")
+# Each semicolon that isn't doubled ends a value, wherever one stands: none may follow it.
+_VALUE = rb"(?=[^;\n]|;;)[^;\n]*+(?:;;[^;\n]*+){0,4096}"
+_CONTEXT = rb"((?:[a-z]{1,16}+=" + _VALUE + rb";){1,16})\] security - "
+_PAIR = re.compile(rb"([a-z]{1,16})=(" + _VALUE + rb");")
 _PROTOCOL = rb"; protocol=([a-z][a-z0-9_]{0,31});"
 _PROXIES = NetworkSet(
     tuple(
