@@ -88,10 +88,11 @@ class Tracker:
             await asyncio.sleep(_AGAIN)
 
     async def _follow(self) -> None:
-        self._connection = connection = self._make()
+        connection = self._make()
         tasks: list[asyncio.Task[None]] = []
         try:
             await connection.connect()
+            self._connection = connection  # from now on others may ask
             connection._parser.set_invalidation_push_handler(self._pushed)
             tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_up())]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +135,8 @@ class Tracker:
     async def ask_all(self, commands: Sequence[Sequence[str]]) -> list[Any]:
         """The replies to commands, errors among them; an error of the connection is raised."""
         connection = self._connection
-        if connection is None:
+        if connection is None or not connection.is_connected:
+            # The library would connect anew by itself, and nothing would be told on that one.
             raise errors.ConnectionError("not connected")
         loop = asyncio.get_running_loop()
         replies: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
