@@ -71,15 +71,15 @@ async def meet_shared(
     settings: SharedSection, authorizer: Authorizer, store: Store, config: Config
 ) -> "Shared":
     """Get to know the store that hosts share; ConfigError or StoreError where that can't be."""
-    from .scales import file_clock
-    from .shared import POSITION, Hold, Shared  # of the extra `redis`, and large
+    from .scales import FOLLOWED, file_clock
+    from .shared import Hold, Shared  # of the extra `redis`, and large
     from .stores.reaching import SharedStoreError
     from .stores.redis import RedisStore
 
     asks = config.answer or any(isinstance(s, WhosonSettings) for s in config.source)
     hold = Hold.EVERYTHING if config.map else Hold.ASKED if asks else Hold.NOTHING
     shared = Shared(settings, authorizer, RedisStore(settings), hold=hold)
-    position = store.positions().get(POSITION)
+    position = store.positions().get(FOLLOWED)
     try:
         await shared.meet(position)
     except SharedStoreError as error:

@@ -10,7 +10,8 @@ from .stores import Store
 from .stores.redis import RedisStore
 
 FOLLOWED = "shared"
-"""The position under which a daemon that shares a store keeps how far its wall clock is off."""
+"""The position under which a daemon keeps what it must know to start without the store: its epoch,
+and how far the wall clock is off."""
 
 
 class _Known(msgspec.Struct):

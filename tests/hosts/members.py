@@ -27,7 +27,8 @@ from poplock.core.clock import Clock, SteadyClock
 from poplock.core.events import Event, Login, Logout
 from poplock.core.policy import Policy, Rules
 from poplock.keeper import Keeper
-from poplock.shared import POSITION, Hold, Shared
+from poplock.scales import FOLLOWED
+from poplock.shared import Hold, Shared
 from poplock.shared.time import CommonTime
 from poplock.stores.redis import RedisStore
 from poplock.stores.sqlite import SqliteStore
@@ -88,7 +89,7 @@ class Member:
             self._redis = _Store(settings, site)
             self.shared = Shared(settings, authorizer, self._redis, hold=Hold.ASKED)
             self.shared.following.time = _Time(authorizer.clock, settings.max_skew, site)
-            await self.shared.meet(store.positions().get(POSITION))
+            await self.shared.meet(store.positions().get(FOLLOWED))
             self._spawn(self.shared.run())
         authorizer.load(store)
         self._keeper = Keeper(authorizer, store, 30.0)

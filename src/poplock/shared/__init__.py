@@ -17,7 +17,7 @@ from ..core.grants import Grant
 from ..core.table import GrantTable
 from ..stores.reaching import SharedStoreError
 from ..stores.redis import RedisStore
-from .following import POSITION, Following
+from .following import Following
 from .view import Hold, View
 
 
@@ -121,4 +121,4 @@ class Shared:
         }
 
 
-__all__ = ["POSITION", "Hold", "Shared"]
+__all__ = ["Hold", "Shared"]

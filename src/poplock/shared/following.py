@@ -24,6 +24,7 @@ from ..config.shared import SharedSection
 from ..core.errors import StoreError
 from ..core.grants import Revoked
 from ..core.table import Change
+from ..scales import FOLLOWED, measured_offset
 from ..stores.reaching import LIBRARY_ERRORS, Master, SharedStoreError
 from ..stores.redis import RedisStore
 from ..stores.tracking import Beat, Identity, Tracker
@@ -34,9 +35,6 @@ from .time import CommonTime
 from .view import Hold, View
 
 log = logging.getLogger(__name__)
-
-POSITION = "shared"
-"""Beside the sources' positions: what must be known to start without the store."""
 
 _RETRY = 0.5  # seconds
 _MASTERS_AGAIN = 5.0  # seconds between two looks at who the masters are
@@ -105,10 +103,9 @@ class Following:
                 self._known = msgspec.json.decode(position, type=Known)
         clock = self._authorizer.clock
         try:
-            before = clock.uptime()
-            store_time = await self._store.time()
-            offset = store_time + (clock.uptime() - before) / 2 - clock.wall()
-            await self._check_schema(store_time, await self._store.get(self._store.schema_key))
+            offset = await measured_offset(self._store, clock)
+            schema = await self._store.get(self._store.schema_key)
+            await self._check_schema(clock.wall() + offset, schema)
         except SharedStoreError as error:
             if self._known is None:
                 raise
@@ -310,7 +307,7 @@ class Following:
         position = msgspec.json.encode(self._known).decode()
         if position != self._position:
             self._position = position
-            self._authorizer.pending.positions[POSITION] = position
+            self._authorizer.pending.positions[FOLLOWED] = position
             self._authorizer.wake()
 
     # All rights, for maps.
