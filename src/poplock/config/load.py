@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -13,6 +14,8 @@ from .model import Config, check
 from .where import line_of
 
 _LARGEST = 1_000_000  # bytes; a real file has a few thousand
+# msgspec learns a type at its first use; two threads that are the first crash the interpreter.
+_LEARNING = Lock()
 
 
 def load_config(path: Path) -> Config:
@@ -44,7 +47,8 @@ def parse_config(text: str, name: str) -> Config:
         place = f"{name}:{line[1]}" if line else name
         raise ConfigError(f"{place}: not TOML: {error}") from error
     try:
-        config = msgspec.convert(tree, Config, strict=True, dec_hook=_decode)
+        with _LEARNING:
+            config = msgspec.convert(tree, Config, strict=True, dec_hook=_decode)
         check(config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), text, tree, name)) from error

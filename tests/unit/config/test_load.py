@@ -1,5 +1,6 @@
 """Wrong configurations: the file, the line, what and why."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -181,3 +182,29 @@ def test_config_check_looks_at_the_host_and_exits_78(
     assert says in str(result.exception)
     assert str(config) + ":" in str(result.exception)
     assert [file.name for file in tmp_path.iterdir()] == ["poplock.toml"]
+
+
+_AT_ONCE = """
+import sys
+from threading import Barrier, Thread
+from poplock.config.load import parse_config
+
+sys.setswitchinterval(1e-6)
+together = Barrier(8)
+
+def read():
+    together.wait()
+    parse_config(TEXT, "poplock.toml")
+
+threads = [Thread(target=read) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_may_be_the_first_to_read_a_configuration_together() -> None:
+    text = '[[source]]\nname = "mail"\ntype = "file"\npath = "/l"\ndialects = ["dovecot"]\n'
+    for _ in range(3):  # of 25 runs without the lock, 23 crashed
+        subprocess.run([sys.executable, "-c", _AT_ONCE.replace("TEXT", repr(text))], check=True)
