@@ -20,7 +20,8 @@ from poplock.core.clock import Mark, SystemClock
 from poplock.core.grants import Grant, Revoked, Session
 from poplock.stores import Batch
 from poplock.stores.sqlite import SqliteStore
-from testbed.engines import Cluster, Server
+from testbed.engines import Cluster, Sentinels, Server
+from testbed.engines.sentinels import NAME
 from tests.daemon import Poplock
 
 MANY = 10_000
@@ -184,14 +185,21 @@ def test_a_host_that_knows_better_than_the_store_keeps_what_it_knows(
     assert held_in(tmp_path / "poplock.db") == {told.key: over}
 
 
-def test_a_cluster_is_copied_to_and_from(tmp_path: Path) -> None:
-    with Cluster() as cluster:
-        nodes = json.dumps(cluster.nodes[:2])
-        poplock = Poplock(tmp_path, f'[shared]\nmode = "cluster"\nnodes = {nodes}\nhost = "pop1"\n')
+@pytest.mark.parametrize("kind", [Cluster, Sentinels])
+def test_a_cluster_and_what_sentinels_watch_are_copied_to_and_from(
+    kind: type[Cluster | Sentinels], tmp_path: Path
+) -> None:
+    with kind() as store:
+        nodes = json.dumps(store.nodes[:2])
+        mode = f'mode = "sentinel"\nmaster = "{NAME}"' if kind is Sentinels else 'mode = "cluster"'
+        poplock = Poplock(tmp_path, f'[shared]\n{mode}\nnodes = {nodes}\nhost = "pop1"\n')
         sent = grants(700, time.time())
         fill(tmp_path / "poplock.db", sent, [Revoked(None, "eve", time.time())])
         assert copied(poplock, tmp_path / "poplock.db", "shared")["there"] == 700
-        copied(poplock, "shared", tmp_path / "back.db")
+        if isinstance(store, Sentinels):
+            store.failover()  # it is found under the same name
+        row = copied(poplock, "shared", tmp_path / "back.db")
+        assert (row["copied"], row["revocations"]) == (700, 1)
     assert held_in(tmp_path / "back.db") == {grant.key: grant for grant in sent}
 
 
