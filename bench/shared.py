@@ -3,9 +3,11 @@
 1. Answers from the view: `poplock run` with `[shared]` against one without, both asked about
    clients with a grant only, by c/load.c, in turns.
 2. Misses, each asking the store: at its interface (the real parts in this process, batches as a
-   hundred connections make them), and through the policy service, 64 connections without a grant.
-   Beside them `redis-benchmark -P 100 GET`: of the same documents under as many random keys, and
-   as it is by default (one key, 3 bytes, which is the server at its quickest).
+   hundred connections make them), of clients with a grant there and of clients without, and
+   through the policy service, 64 connections without a grant. Beside them
+   `redis-benchmark -P 100 GET`: of the same documents under as many random keys, and as it is by
+   default (one key, which is the server at its quickest); and the client library alone, which
+   sends GET in pipelines of a hundred and throws the replies away.
 3. Logins applied through one store, beside redis-benchmark with as many EVAL of the same script on
    documents of the same size.
 4. Memory of a grant in the server and in a host's view.
@@ -14,6 +16,7 @@ The server has one processor, whoever asks it the other.
 """
 
 import asyncio
+import math
 import os
 import random
 import re
@@ -21,10 +24,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from poplock.core.addresses import Network
 from poplock.core.clock import Mark, SystemClock
@@ -136,39 +141,76 @@ def _until_told(here: Place, grants: int) -> None:
 
 
 def _misses(rounds: int, count: int) -> list[Row]:
-    async def ours() -> tuple[list[float], list[float]]:
+    async def ours() -> None:
+        known = [address(number) for number in range(count)]
+        strangers = [f"22{client[2:]}" for client in known]
         with tempfile.TemporaryDirectory() as folder:
             async with member([server.address], Path(folder)) as one:
                 await _tell(one, count)
-                rates, costs = [], []
-                for _ in range(rounds):
+                client = await one.store.reach.client()
+                for number in range(rounds + 1):
                     one.forget()
-                    peers[0].append(_benchmark(server, count, *_get(count)))
-                    peers[1].append(_benchmark(server, count, "-t", "get"))
-                    clients = [address(number) for number in range(count)]
-                    start, used = time.monotonic(), time.thread_time()
-                    await one.ask_all(clients, CONNECTIONS)
-                    rates.append(count / (time.monotonic() - start))
-                    costs.append((time.thread_time() - used) / count)
-                return rates, costs
+                    turn = [
+                        _Rate(_benchmark(server, count, *_get(count))),
+                        _Rate(_benchmark(server, count, "-t", "get")),
+                        await _timed(one.ask_all(known, CONNECTIONS), count),
+                        await _timed(one.ask_all(strangers, CONNECTIONS), count),
+                        await _timed(_library(client, one.store.key, known), count),
+                    ]
+                    if number:  # the first gets the process warm
+                        turns.append(turn)
 
-    peers: tuple[list[float], list[float]] = ([], [])
+    turns: list[list[_Rate]] = []
     with _server() as server, _on_the_clients_processor():
         _documents(server, count)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            rates, costs = runner.run(ours())
-    figure = "misses/s at the store's interface, of redis-benchmark -P 100 GET"
-    said = f"{_text('rate', rates)}, {_text('each', costs)} each"
-    return [
-        row(
-            f"{figure} {what}",
-            said,
-            _text("rate", peer),
-            [a / b for a, b in zip(rates, peer, strict=True)],
-            least=0.3,
-        )
-        for what, peer in zip(("of the same documents", "by default"), peers, strict=True)
-    ]
+            runner.run(ours())
+    rows = []
+    for what, mine, peer, least in (
+        (
+            "misses/s at the store's interface, granted there, of GET of the same documents",
+            2,
+            0,
+            0.3,
+        ),
+        ("misses/s at the store's interface, no grant there, of GET by default", 3, 1, 0.3),
+        ("the client library alone, of GET of the same documents", 4, 0, None),
+    ):
+        rates, peers = ([turn[i] for turn in turns] for i in (mine, peer))
+        each = [rate.cpu for rate in rates]
+        said = f"{_text('rate', [rate.rate for rate in rates])}, {_text('each', each)} each"
+        ratios = [a.rate / b.rate for a, b in zip(rates, peers, strict=True)]
+        of = _text("rate", [rate.rate for rate in peers])
+        rows.append(row(f"{what} (redis-benchmark -P 100)", said, of, ratios, least=least))
+    return rows
+
+
+class _Rate(NamedTuple):
+    """Requests a second, and the processor's seconds for each."""
+
+    rate: float
+    cpu: float = math.nan
+
+
+async def _timed(work: Awaitable[object], count: int) -> _Rate:
+    start, used = time.monotonic(), time.thread_time()
+    await work
+    used, took = time.thread_time() - used, time.monotonic() - start
+    return _Rate(count / took, used / count)
+
+
+async def _library(client: Any, key: Callable[[Network], str], clients: Sequence[str]) -> None:
+    """What the library takes for as many GET, two pipelines being under way."""
+    keys = iter([key(Network(f"{client}/32")) for client in clients])
+
+    async def ask() -> None:
+        while some := list(islice(keys, CONNECTIONS)):
+            pipeline = client.pipeline(transaction=False)
+            for one in some:
+                pipeline.get(one)
+            await pipeline.execute()
+
+    await asyncio.gather(ask(), ask())
 
 
 def _misses_of_policy(rounds: int, seconds: float) -> list[Row]:

@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 _MOST_FLIGHTS = 4  # questions under way at once; more gather into the next
 
-_Waiting = tuple[Query, Callable[[Answer], None]]
+_Waiting = tuple[Query, Callable[[Answer], None], bool]
+"""Who is called back with the answer, and whether it counts: an operator's question doesn't."""
+
 _Values = dict[Network, bytes | Exception | None]
 
 
@@ -57,18 +59,12 @@ class Asker:
 
     def look(self, query: Query, done: Callable[[Answer], None]) -> None:
         """Ask for an MTA, and call back with the answer."""
-        authorizer = self._authorizer
-
-        def counted(answer: Answer) -> None:
-            authorizer.count(query, answer)
-            done(answer)
-
-        self._look(query, counted)
+        self._look((query, done, True))
 
     async def ask(self, query: Query) -> Answer:
         """Ask for an operator, whose questions don't count."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._look(query, answer.set_result)
+        self._look((query, answer.set_result, False))
         return await answer
 
     def refresh(self, network: Network) -> None:
@@ -76,14 +72,19 @@ class Asker:
         self._asked.setdefault(network, [])
         self._ask_soon()
 
-    def _look(self, query: Query, done: Callable[[Answer], None]) -> None:
-        network = self._authorizer.network(query.client)
+    def _look(self, waiting: _Waiting) -> None:
+        client = waiting[0].client
+        network = self._authorizer.network(client)
         why = self._links.why_not()
         if network is None or why is not None:
-            answer = Unavailable(why or f"{query.client[:64]!r} is not an address")
-            asyncio.get_running_loop().call_soon(done, answer)
+            answer = Unavailable(why or f"{client[:64]!r} is not an address")
+            asyncio.get_running_loop().call_soon(self._tell, [waiting], answer)
             return
-        self._asked.setdefault(network, []).append((query, done))
+        others = self._asked.get(network)
+        if others is None:
+            self._asked[network] = [waiting]
+        else:
+            others.append(waiting)
         self._ask_soon()
 
     def _ask_soon(self) -> None:
@@ -112,36 +113,34 @@ class Asker:
         """Ask for networks, tell those who wait, and remember what holds."""
         authorizer = self._authorizer
         found, moved = await self._documents(list(asked))
-        failure = self._links.why_not()
+        failure, unsettled = self._links.why_not(), self._links.unsettled
         now = authorizer.clock.now()
         changes: list[Change] = []
         for network, waiting in asked.items():
             document = found.get(network)
             if failure is not None or isinstance(document, StoreError):
-                _tell(waiting, Unavailable(failure or str(document)))
+                self._tell(waiting, Unavailable(failure or str(document)))
                 continue
             rights = [] if document is None else self._view.rights(document, now)
             if network not in moved and self._wanted(rights):
                 changes += self._view.remember(network, rights)
             if rights:
                 best = max(rights, key=lambda grant: grant.expires_at)
-                for query, done in waiting:
-                    done(authorizer.permit(best, query))
+                for one in waiting:
+                    self._tell([one], authorizer.permit(best, one[0]))
             elif waiting:
-                _tell(waiting, self._none(network))
+                self._tell(waiting, _none(network, unsettled))
         authorizer.show(changes)
+
+    def _tell(self, waiting: Iterable[_Waiting], answer: Answer) -> None:
+        for query, done, counts in waiting:
+            if counts:
+                self._authorizer.count(query, answer)
+            done(answer)
 
     def _wanted(self, rights: list[Grant]) -> bool:
         """Whether it is to be remembered; a map must know also that there is none."""
         return self._hold is Hold.EVERYTHING or (self._hold is Hold.ASKED and bool(rights))
-
-    def _none(self, network: Network) -> Answer:
-        left = self._links.unsettled
-        if left:
-            return Unavailable(
-                f"the shared store is new or has failed over; it counts in {left:.0f} s"
-            )
-        return NoOpinion(f"no grant for {network}")
 
     async def _documents(
         self, networks: list[Network]
@@ -151,11 +150,9 @@ class Asker:
         And which networks move just now from one to another (resharding): the library finds them,
         but nobody tells us of their changes.
         """
-        store, by_master = self._store, dict[str, list[Network]]()
-        for network in networks:
-            by_master.setdefault(store.reach.holder(store.key(network)) or "", []).append(network)
-        values = _Values()
-        for some in await asyncio.gather(*[self._ask_master(of) for of in by_master.values()]):
+        store, values = self._store, _Values()
+        parts = self._by_master(networks) if store.reach.clustered else [networks]
+        for some in await asyncio.gather(*[self._ask_master(part) for part in parts]):
             values |= some
         moved = [n for n, value in values.items() if isinstance(value, MovedError | AskError)]
         found = store.documents((n, v) for n, v in values.items() if n not in moved)
@@ -166,6 +163,13 @@ class Asker:
             except SharedStoreError as error:
                 found |= dict.fromkeys(moved, error)
         return found, moved
+
+    def _by_master(self, networks: list[Network]) -> Iterable[list[Network]]:
+        by_master: dict[str | None, list[Network]] = {}
+        for network in networks:
+            master = self._store.reach.holder(self._store.key(network))
+            by_master.setdefault(master, []).append(network)
+        return by_master.values()
 
     async def _ask_master(self, networks: list[Network]) -> _Values:
         """What stands under the keys of one master."""
@@ -182,6 +186,9 @@ class Asker:
         return dict(zip(networks, values, strict=True))
 
 
-def _tell(waiting: Iterable[_Waiting], answer: Answer) -> None:
-    for _, done in waiting:
-        done(answer)
+def _none(network: Network, unsettled: float) -> Answer:
+    if unsettled:
+        return Unavailable(
+            f"the shared store is new or has failed over; it counts in {unsettled:.0f} s"
+        )
+    return NoOpinion(f"no grant for {network}")
