@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -42,24 +43,19 @@ def possible(rights: Sequence[Right], answers: Sequence[Answer]) -> bool:
     every = [("begin", i) for i in range(len(rights))]
     every += [("end", i) for i in range(len(rights))]
     every += [("answer", i) for i in range(len(answers))]
-    return _some_order(rights, answers, frozenset(every), 0.0, frozenset())
 
+    @cache  # most orders come to where another has been
+    def some_order(left: frozenset[Event], now: float, holding: frozenset[int]) -> bool:
+        if not left:
+            return True
+        for event in left:
+            for earliest, latest, gone, then in _ways(rights, answers, event, left, holding):
+                at = max(now, earliest)
+                if at <= latest and some_order(left - gone, at, then):
+                    return True
+        return False
 
-def _some_order(
-    rights: Sequence[Right],
-    answers: Sequence[Answer],
-    left: frozenset[Event],
-    now: float,
-    holding: frozenset[int],
-) -> bool:
-    if not left:
-        return True
-    for event in left:
-        for earliest, latest, gone, then in _ways(rights, answers, event, left, holding):
-            at = max(now, earliest)
-            if at <= latest and _some_order(rights, answers, left - gone, at, then):
-                return True
-    return False
+    return some_order(frozenset(every), 0.0, frozenset())
 
 
 def _ways(

@@ -5,7 +5,7 @@ goes over every kind of node).
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -132,6 +132,7 @@ def byte_set(kind: Any, value: Any) -> frozenset[int]:
     return _ALL
 
 
+@cache  # six of them
 def _category(what: Any) -> frozenset[int]:
     letter = {
         op.CATEGORY_DIGIT: rb"\d",

@@ -2,6 +2,7 @@
 
 import random
 import re
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -62,6 +63,7 @@ BAD = [
 ]
 
 
+@cache  # to look through a pattern takes longer than what is read with it
 def scanner(pattern: str, kind: str = "login", form: str = "syslog") -> Scanner:
     tags = ("oddpop",) if form == "syslog" else ()
     return Scanner([Dialect("odd", (own_rule(kind, pattern, tags, form, "pop3", None),))])
