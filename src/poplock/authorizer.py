@@ -62,6 +62,9 @@ class Authorizer:
         """What this host's sources have earned and its operators have given."""
         self.seen = self.table
         """What answers and maps are given from: the own table, or a view of a shared store."""
+        self.memory = policy.longest_life
+        """Seconds that a revocation is remembered: no right, at any host, lasts longer after its
+        login."""
         self.fresh_until = math.inf
         """Until when that may be relied on."""
         self.pending = Batch()
@@ -126,9 +129,14 @@ class Authorizer:
         for revoked in store.revocations():
             self.table.revoke(revoked)
         for grant in store.grants():
+            self.remember_for(grant.expires_at - grant.last_login)
             self.table.give(grant)
         self.trouble = None
         return store.positions()
+
+    def remember_for(self, seconds: float) -> None:
+        """There is a right that lasts so long: revocations are to be remembered as long."""
+        self.memory = max(self.memory, seconds)
 
     def mark(self) -> Mark:
         """Where poplock's time stands, for the store."""
@@ -211,6 +219,7 @@ class Authorizer:
         for held in self.table.find(network):
             if held.user == user and held.source == MANUAL:
                 self.table.drop(held)
+        self.remember_for(seconds)
         self.table.give(new)
         self._note("granted", new)
         self._changed([Change(new.key, new)])
@@ -346,7 +355,7 @@ class Authorizer:
 
     def oldest(self) -> float:
         """Nothing earned before this counts any more: the longest life of a right has passed."""
-        return self.clock.now() - self.policy.longest_life
+        return self.clock.now() - self.memory
 
     def take_uses(self) -> list[Use]:
         """The permits since the last call; the caller now owns them."""

@@ -19,6 +19,7 @@ from .core.table import GrantTable
 from .office import Office, Row
 from .scales import kept_offset, measured_offset
 from .stores import Batch, Store
+from .stores.reaching import SharedStoreError
 from .stores.redis import RedisStore
 
 T = TypeVar("T")
@@ -62,11 +63,8 @@ class OfflineOffice(Office):
         outbox = self._outbox
         if not outbox:
             return
-        grants = [grant for grant in outbox.grants.values() if grant is not None]
-        seq, life = self._authorizer.clock.now(), self._authorizer.policy.longest_life
-        host = self._settings.host_name
         try:
-            kept = self._reach(lambda shared: shared.keep(grants, outbox.revoked, host, seq, life))
+            kept = self._reach(lambda shared: self._keep(shared, outbox))
             for refused in filter(None, kept.values()):
                 raise refused
         except StoreError as error:
@@ -74,6 +72,17 @@ class OfflineOffice(Office):
                 f"{error}; kept on this host's disk, and told when poplock runs here. Until then"
                 " other hosts don't know of it."
             ) from error
+
+    async def _keep(self, shared: RedisStore, told: Batch) -> dict[str, SharedStoreError | None]:
+        authorizer = self._authorizer
+        authorizer.remember_for(await shared.remember_for(authorizer.memory))
+        return await shared.keep(
+            [grant for grant in told.grants.values() if grant is not None],
+            told.revoked,
+            self._settings.host_name,
+            authorizer.clock.now(),
+            authorizer.memory,
+        )
 
     def _answer(self, query: Query) -> Answer:
         """What an MTA would be told."""

@@ -172,6 +172,21 @@ def test_what_the_host_told_since_stands_and_what_it_took_back_does_not_return(
     assert copied(poplock, tmp_path / "poplock.db", "shared")["there"] == 0
 
 
+def test_a_right_of_a_year_that_was_taken_back_there_is_not_copied_once_more(
+    poplock: Poplock, server: Server, tmp_path: Path
+) -> None:
+    now, year = time.time(), 365 * 86_400
+    printer = Grant(Network("203.0.113.9/32"), "printer", "manual", None, now, now, now + year)
+    fill(tmp_path / "alone.db", [printer])
+    assert copied(poplock, tmp_path / "alone.db", "shared")["there"] == 1
+    assert poplock.run("revoke", "203.0.113.9").returncode == 0
+    unpacked = "return cjson.encode(cmsgpack.unpack(redis.call('GET', KEYS[1])))"
+    (tombstone,) = json.loads(server.cli("EVAL", unpacked, "1", "poplock:revoked")).values()
+    assert tombstone[1] >= printer.until, "it is remembered as long as the right would last"
+    again = copied(poplock, tmp_path / "alone.db", "shared")
+    assert (again["copied"], again["there"]) == (0, 0)
+
+
 def test_a_host_that_knows_better_than_the_store_keeps_what_it_knows(
     poplock: Poplock, tmp_path: Path
 ) -> None:

@@ -27,7 +27,6 @@ class FileEnd:
             raise StoreError(f"there is no store {path}")
         self.title = str(path)
         self._host = host
-        self._life = life
         try:
             self._store = SqliteStore(path, write=write)
         except StoreError as error:
@@ -57,8 +56,7 @@ class FileEnd:
         return self._store.count()
 
     async def revocations(self) -> list[Revoked]:
-        oldest = self._clock.now() - self._life
-        return [each for each in self._store.revocations() if each.at > oldest]
+        return list(self._store.revocations())
 
     async def chunks(self) -> AsyncIterator[Chunk]:
         now = self._clock.now()

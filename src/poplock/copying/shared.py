@@ -11,7 +11,7 @@ from ..config.shared import SharedSection
 from ..core.addresses import Network
 from ..core.clock import SystemClock
 from ..core.errors import StoreError
-from ..core.grants import Key, Revoked, after_revocation
+from ..core.grants import Grant, Key, Revoked, after_revocation
 from ..core.table import GrantTable
 from ..scales import measured_offset
 from ..stores.document import Told, read_registers
@@ -28,7 +28,9 @@ class SharedEnd:
     def __init__(self, settings: SharedSection, *, life: float) -> None:
         self._settings = settings
         self._store = RedisStore(settings)
-        self._life = life
+        self._memory = life
+        """Seconds for which revocations are remembered there."""
+        self._taken = GrantTable()
         self._clock = SystemClock()
         self._networks = 0
         self.title = self._store.reach.place
@@ -60,12 +62,16 @@ class SharedEnd:
         if schema is None:
             raise SharedStoreError(f"{self.title} does not keep what it is given")
         self.epoch = schema.epoch
+        self._memory = max(self._memory, schema.memory)
+        if write:
+            await self._store.remember_for(self._memory)
 
     def _now(self) -> float:
         return self.base + self._clock.uptime()
 
     async def begin(self) -> None:
         self._networks = 0
+        await self._learn()
         async for networks in self._store.networks():
             self._networks += len(networks)
 
@@ -73,14 +79,12 @@ class SharedEnd:
         return self._networks
 
     async def revocations(self) -> list[Revoked]:
-        oldest = self._now() - self._life
+        oldest = self._now() - self._memory
         packed = await self._store.get(self._store.revoked_key)
         return [each for each in self._store.revocations(packed) if each.at > oldest]
 
     async def chunks(self) -> AsyncIterator[Chunk]:
-        taken = GrantTable()
-        for each in await self.revocations():
-            taken.revoke(each)
+        taken = await self._learn()
         seen = set[int]()  # SCAN may tell a key twice
         async for networks in self._store.networks():
             new = [network for network in dict.fromkeys(networks) if hash(network) not in seen]
@@ -118,19 +122,24 @@ class SharedEnd:
             raise SharedStoreError(f"{key} in {self.title}: {error}", "shared.prefix") from error
 
     async def revoke(self, revoked: Sequence[Revoked]) -> int:
-        known = GrantTable()
-        for each in await self.revocations():
-            known.revoke(each)
+        known = await self._learn()
         networks = {each.network for each in revoked if each.network and each.source}
         for network, value in await self._store.values(list(networks)):
             for each in self._read(network, value)[1]:
                 known.revoke(each)
-        new = [each for each in revoked if not known.knows(each)]
-        _all_kept(await self._store.keep((), new, "", 0.0, self._life))
+        oldest = self._now() - self._memory
+        new = [each for each in revoked if each.at > oldest and not known.knows(each)]
+        _all_kept(await self._store.keep((), new, "", 0.0, self._memory))
+        for each in new:
+            known.revoke(each)
         return len(new)
 
     async def keep(self, told: Sequence[Told]) -> int:
         there: dict[tuple[Key, str], float] = {}
+        told = [each for each in told if self._counts(each.grant)]
+        longest = max((g.expires_at - g.last_login for _, _, g in told), default=0.0)
+        if longest > self._memory:
+            self._memory = await self._store.remember_for(longest)
         networks = dict.fromkeys(each.grant.network for each in told)
         for network, value in await self._store.values(list(networks)):
             for host, seq, grant in self._read(network, value)[0]:
@@ -138,6 +147,16 @@ class SharedEnd:
         lacked = [t for t in told if there.get((t.grant.key, t.host), float("-inf")) < t.seq]
         _all_kept(await self._store.keep_told(lacked))
         return len({each.grant.key for each in lacked})
+
+    async def _learn(self) -> GrantTable:
+        """What is taken back there now."""
+        self._taken = GrantTable()
+        for each in await self.revocations():
+            self._taken.revoke(each)
+        return self._taken
+
+    def _counts(self, grant: Grant) -> bool:
+        return after_revocation(grant, self._taken.revoked_at(*grant.key)) is not None
 
     async def close(self) -> None:
         await self._store.reach.close()

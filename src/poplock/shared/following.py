@@ -45,6 +45,7 @@ class Known(msgspec.Struct):
 
     epoch: str
     offset: float
+    memory: float = 0.0
 
 
 class Following:
@@ -101,19 +102,23 @@ class Following:
         if position is not None:
             with suppress(msgspec.MsgspecError):
                 self._known = msgspec.json.decode(position, type=Known)
+                self._authorizer.remember_for(self._known.memory)
         clock = self._authorizer.clock
         try:
             offset = await measured_offset(self._store, clock)
             schema = await self._store.get(self._store.schema_key)
             await self._check_schema(clock.wall() + offset, schema)
+            revoked = self._store.revocations(await self._store.get(self._store.revoked_key))
         except SharedStoreError as error:
             if self._known is None:
                 raise
             log.error("%s; going on with what this host knows", error)
             self.trouble = error
-            offset = self._known.offset
+            offset, revoked = self._known.offset, []
         self.time.follow(offset)
         self._note()
+        for each in revoked:  # before this host tells what they meet
+            self._authorizer.learn(each)
 
     async def _check_schema(self, store_time: float, text: bytes | None) -> None:
         """Whose keys these are; an empty store becomes ours."""
@@ -138,6 +143,8 @@ class Following:
         if self._known is None or self._known.epoch != schema.epoch:
             self._known = Known(schema.epoch, self.time.offset)
             self.teller.tell_all()
+        self._authorizer.remember_for(schema.memory)
+        self.teller.memory = schema.memory
         age = store_time - schema.made
         if 0 <= age < self._staleness:
             self.links.settle(self._staleness - age)
@@ -304,6 +311,7 @@ class Following:
         if self._known is None:
             return
         self._known.offset = round(self.time.offset, 1)
+        self._known.memory = self._authorizer.memory
         position = msgspec.json.encode(self._known).decode()
         if position != self._position:
             self._position = position

@@ -36,6 +36,8 @@ class Teller:
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._seq = 0.0
+        self.memory = 0.0
+        """Seconds for which hosts remember revocations, as the store says."""
         self.trouble: SharedStoreError | None = None
         self.refused: dict[str, SharedStoreError] = {}
         """Keys under which something stands that isn't ours."""
@@ -139,12 +141,14 @@ class Teller:
         authorizer = self._authorizer
         now = authorizer.clock.now()
         self._seq = max(self._seq + 1e-6, now)
+        if self.memory < authorizer.memory:
+            self.memory = await self._store.remember_for(authorizer.memory)
         kept = await self._store.keep(
             [grant for grant in grants if grant.live_at(now)],
             revoked,
             self._host,
             self._seq,
-            authorizer.policy.longest_life,
+            authorizer.memory,
         )
         for key, error in kept.items():
             if error is None:

@@ -92,12 +92,20 @@ _OUTLIVES = 600
 """Seconds that a key stays after its last register has ended: more than clocks may differ."""
 
 
+# KEYS[1]: the schema. ARGV[1]: what it must be still. ARGV[2]: what it is then.
+_CHANGE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end
+"""
+
+
 class Schema(msgspec.Struct):
-    """Whose keys these are: written once by the first host that comes to an empty store."""
+    """Whose keys these are: written by the first host that comes to an empty store."""
 
     schema: int
     epoch: str
     made: float
+    memory: float = 0.0
+    """Seconds that revocations are remembered; a host whose rights last longer raises it."""
 
 
 class RedisStore:
@@ -272,6 +280,20 @@ class RedisStore:
         client = await self.reach.client()
         text = msgspec.json.encode(Schema(SCHEMA, epoch, now))
         await self.reach.tried(client.set(self.schema_key, text, nx=True))
+
+    async def remember_for(self, seconds: float) -> float:
+        """Have all hosts remember revocations at least as long; returns how long they do."""
+        text = await self.get(self.schema_key)
+        schema = self.schema(text)
+        if schema is None or schema.memory >= seconds:
+            return seconds if schema is None else schema.memory
+        schema.memory = seconds
+        client = await self.reach.client()
+        new = msgspec.json.encode(schema)
+        await self.reach.tried(
+            client.execute_command("EVAL", _CHANGE, 1, self.schema_key, text, new)
+        )
+        return seconds
 
     async def others_keys(self) -> bool:
         """Whether anything stands under our prefix."""
