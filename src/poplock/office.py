@@ -67,8 +67,12 @@ class Office:
             if why.startswith("no grant"):
                 return f"the grant of {grant.user} ended at {self._time(grant.expires_at)}"
         deeds = self._store.history(network, None, None, 1)
-        if not deeds or not why.startswith("no grant"):
-            return why if deeds else f"nobody has logged in from {network}"
+        if not why.startswith("no grant"):
+            return why
+        if not deeds and self._authorizer.outbox is not None:
+            return f"{why} at any host; this one's history knows of none either"
+        if not deeds:
+            return f"nobody has logged in from {network}"
         deed = deeds[-1]
         past = _PAST.get(deed.what)
         if past is None:
@@ -112,10 +116,15 @@ class Office:
     async def latest(self, most: int) -> Sequence[Row]:
         """The live grants with the latest logins, the latest first.
 
-        In slices: answers are not to wait while a hundred thousand grants are looked at.
+        Where hosts share a store, its word counts for the networks that are remembered of it;
+        this host's own logins come besides. In slices: answers are not to wait while a hundred
+        thousand grants are looked at.
         """
-        now = self._authorizer.clock.now()
-        held = self._authorizer.table.held()
+        authorizer = self._authorizer
+        now = authorizer.clock.now()
+        held = authorizer.seen.held()
+        if authorizer.seen is not authorizer.table:
+            held += authorizer.table.held_besides(authorizer.seen)
         best: list[Grant] = []
         least = float("-inf") if most else float("inf")
         for start in range(0, len(held), _AT_ONCE):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from poplock.control import Revoke
+from poplock.control import Revoke, Watch
 from testbed import clients, servers
 from testbed.engines import Server
 from testbed.host import Host
@@ -80,6 +80,8 @@ def logged_in(hosts: Hosts) -> Hosts:
 
 def test_a_login_on_another_host_permits_and_a_revocation_there_refuses(logged_in: Hosts) -> None:
     assert clients.rcpt(logged_in.host, OTHER)[0] == 554
+    (seen,) = logged_in.smtp.ask(Watch(grants=1))
+    assert seen["grants"][0]["network"] == f"{CLIENT}/32", "whoever watches this host sees it, too"
     logged_in.pop.ask(Revoke(ip=CLIENT))
     logged_in.until(554)
 

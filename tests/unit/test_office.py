@@ -7,10 +7,14 @@ import pytest
 
 from poplock import office
 from poplock.authorizer import Authorizer
+from poplock.core.addresses import Network
 from poplock.core.answers import Query
 from poplock.core.clock import FakeClock
+from poplock.core.grants import Grant
+from poplock.core.table import GrantTable
 from poplock.office import Office
 from poplock.permits import PermitLog
+from poplock.stores import Batch
 from poplock.stores.sqlite import SqliteStore
 from tests.conftest import login
 
@@ -43,6 +47,28 @@ def test_the_latest_logins_come_first_of_however_many_grants(
     assert users(authorizer, store, 0) == []
     clock.advance(3600 - 5)  # ended, and not yet swept
     assert users(authorizer, store, 500) == [f"u{age}" for age in range(5)]
+
+
+def test_the_latest_logins_are_those_of_all_hosts_that_are_known_here(
+    authorizer: Authorizer, clock: FakeClock, store: SqliteStore
+) -> None:
+    wall = clock.wall()
+    authorizer.record([login(wall - 1), login(wall - 3, ip="203.0.113.10", user="bob")])
+    authorizer.seen = GrantTable()
+    for number, user in enumerate(("ann", "eve", "old")):
+        network, at = Network(f"203.0.113.{9 + 9 * number}/32"), clock.now() - 2 * number
+        authorizer.seen.give(Grant(network, user, "log", None, at, at, at + 3600))
+    assert users(authorizer, store, 500) == ["ann", "eve", "bob", "old"]
+    assert users(authorizer, store, 2) == ["ann", "eve"]
+
+
+def test_why_not_is_said_of_all_hosts_where_they_share_a_store(
+    authorizer: Authorizer, clock: FakeClock, store: SqliteStore
+) -> None:
+    ours = Office(authorizer, store)
+    assert ours.check("203.0.113.9")["why"] == "nobody has logged in from 203.0.113.9/32"
+    authorizer.outbox = Batch()
+    assert "at any host" in str(ours.check("203.0.113.9")["why"])
 
 
 def test_uses_are_shown_before_they_are_in_the_history(

@@ -102,6 +102,7 @@ class View:
         picture: list[RenderableType] = [
             _title(status, now),
             _rates(self._rates),
+            *([_shared(status)] if status["shared"] else []),
             *_few([_line(f"! {t}", "red") for t in status["troubles"]], _MOST_TROUBLES),
             *_few(
                 [_source(row, now) for row in status["sources"]], min(_MOST_SOURCES, height // 5)
@@ -136,6 +137,19 @@ def _source(row: Reply, now: float) -> Text:
     events = f"{row['events']:,} events"
     parts = (cell(row["source"]), state, events, last)
     return _line("  ".join(parts), "red" if row["trouble"] else "")
+
+
+def _shared(status: Reply) -> Text:
+    """Whose grants they are, where hosts share a store."""
+    shared = status["shared"]
+    away = [cell(name) for name, up in shared["masters"].items() if not up]
+    parts = (
+        f"shared as {cell(shared['host'])}",
+        f"not linked to {', '.join(away)}" if away else "linked",
+        f"{status['grants']:,} grants are of this host's sources",
+        f"{shared['remembered']:,} of all hosts' are known here",
+    )
+    return _line("  ".join(parts), "red" if away else "")
 
 
 def _few(lines: Sequence[Text], most: int) -> Sequence[Text]:

@@ -58,6 +58,10 @@ class GrantTable:
         """What each network holds just now; those that were known first come first."""
         return list(self._grants.values())
 
+    def held_besides(self, other: "GrantTable") -> list[Grant | tuple[Grant, ...]]:
+        """The same of the networks of which `other` holds nothing."""
+        return [held for network, held in self._grants.items() if network not in other._grants]
+
     def find(self, network: Network) -> tuple[Grant, ...]:
         """Every grant of the network, live or not yet swept."""
         held = self._grants.get(network)

@@ -49,6 +49,7 @@ def reply(**more: Any) -> dict[str, Any]:
         "grants": 12_345,
         "counts": {"logins": 0, "permits": 0, "no_opinions": 0, "unavailable": 0},
         "sources": [],
+        "shared": None,
     }
     return {"status": status | more, "grants": [], "deeds": [], "uses": []}
 
@@ -112,6 +113,17 @@ def test_a_page_shows_the_daemon_its_sources_who_may_relay_and_what_happened() -
     assert lines[-1].split()[:3] == ["now", "used", "bob"]
     assert "7 times by 203.0.113.9" in lines[-1]
     assert len(lines) == 40  # events stand at the bottom, however few grants there are
+
+
+def test_a_page_says_whose_grants_they_are_where_hosts_share_a_store() -> None:
+    view = View()
+    shared = {"host": "smtp1", "masters": {"redis:6379": True}, "remembered": 7}
+    view.take(reply(shared=shared, grants=0), None, 0.0)
+    lines = page(view, 160)
+    assert "shared as smtp1  linked  0 grants are of this host's sources" in lines[2]
+    assert "7 of all hosts' are known here" in lines[2]
+    shared["masters"] = {"redis:6379": False}
+    assert "not linked to redis:6379" in page(view, 160)[2]
 
 
 def test_the_bar_drains() -> None:
