@@ -17,7 +17,7 @@ from poplock.office import Row
 
 from . import clients, servers
 from .host import Host, end
-from .printed import files
+from .printed import files, parameters
 from .roots import TestbedError
 
 
@@ -57,12 +57,7 @@ class RealStage:
 def relay_restrictions(config_text: str) -> str:
     """The value of smtpd_relay_restrictions that `poplock setup postfix` prints."""
     printed = files(postfix_lines(parse_config(config_text, "poplock.toml")))
-    return restrictions_in(printed["/etc/postfix/main.cf"])
-
-
-def restrictions_in(main_cf: str) -> str:
-    """The value of the one parameter, in one line."""
-    return " ".join(main_cf.split()).partition(" = ")[2]
+    return parameters(printed["/etc/postfix/main.cf"])["smtpd_relay_restrictions"]
 
 
 @contextmanager

@@ -16,3 +16,17 @@ def files(text: str) -> dict[str, str]:
         elif name and line and not line.startswith("#"):
             found[name] += f"{line}\n"
     return found
+
+
+def parameters(main_cf: str) -> dict[str, str]:
+    """What stands in a main.cf, each value in one line."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in main_cf.splitlines():
+        if line.strip().startswith("#"):
+            continue
+        if not line.startswith(" "):
+            name, _, line = (part.strip() for part in line.partition("="))
+            found[name] = ""
+        found[name] = f"{found[name]} {line.strip()}".strip()
+    return found

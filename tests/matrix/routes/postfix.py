@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testbed import servers
-from testbed.demo import restrictions_in
+from testbed.printed import parameters
 
 from ..route import Place, Route
 
@@ -18,10 +18,10 @@ _USER = {
 def _start(place: Place) -> None:
     """With the lines of `poplock setup postfix`."""
     printed = place.printed("postfix")
-    main = restrictions_in(printed.pop("/etc/postfix/main.cf"))
+    main = parameters(printed.pop("/etc/postfix/main.cf"))
     for path, lines in printed.items():
         place.host.write(path, lines)
-    servers.start_postfix(place.host, {**_USER, "smtpd_relay_restrictions": main})
+    servers.start_postfix(place.host, {**_USER, **main})
 
 
 ROUTES = (

@@ -15,10 +15,10 @@ _M4 = "/etc/mail/m4/poplock.m4"
 _MAPPED = 2525
 
 
-def start(place: Place) -> None:
-    """Sendmail with the rules for this configuration."""
+def start(place: Place, more: str = "") -> None:
+    """Sendmail with the rules for this configuration, and `more` in its m4 file."""
     place.host.write(_M4, lines(load_config(place.config)))
-    servers.start_sendmail(place.host, f"include(`{_M4}')dnl\n")
+    servers.start_sendmail(place.host, f"{more}include(`{_M4}')dnl\n")
 
 
 ROUTES = (

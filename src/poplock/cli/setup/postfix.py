@@ -59,6 +59,16 @@ smtpd_relay_restrictions =
     check_policy_service {{ {service}, timeout=3s,
         {{ default_action = DEFER relay authorization unavailable }} }},
     reject_unauth_destination
+
+# Where you have other checks (HELO, DNSBL, greylisting): they refuse who may relay as well, since a
+# permit ends only the list that it stands in. Keep them in this list, behind the question, and not
+# in smtpd_client_, _helo_ or _sender_restrictions. While poplock is down, they decide for all.
+smtpd_recipient_restrictions =
+    permit_mynetworks,
+    permit_sasl_authenticated,
+    check_policy_service {{ {service}, timeout=1s, try_limit=1,
+        {{ default_action = DUNNO }} }},
+    # and here: yours
 {note}{_WORKS}"""
 
 
