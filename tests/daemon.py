@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from poplock.cli.demo import wait_until_ready
-from poplock.control import Check, Request, ask
+from poplock.control import Check, Grant, History, List, Request, Revoke, Status, ask
 
 Popen = Callable[..., Any]
 
@@ -75,6 +75,27 @@ class Poplock:
         """What `poplock check` begins with: permit, none or unavailable."""
         (row,) = self.ask(Check(ip))
         return str(row["answer"])
+
+    def status(self) -> dict[str, Any]:
+        """The row of `poplock status`, from the daemon itself."""
+        (row,) = self.ask(Status())
+        return row
+
+    def grants(self) -> list[dict[str, Any]]:
+        """The rows of `poplock list`, from the daemon itself."""
+        return self.ask(List())
+
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of `poplock history`, from the daemon itself."""
+        return self.ask(History())
+
+    def give(self, ip: str, user: str, seconds: float = 600.0) -> None:
+        """As `poplock grant` does."""
+        self.ask(Grant(ip, user, seconds))
+
+    def revoke(self, ip: str | None = None, user: str | None = None) -> None:
+        """As `poplock revoke` does; everything where nothing is named."""
+        self.ask(Revoke(ip, user))
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
         """Ask again and again until it holds."""

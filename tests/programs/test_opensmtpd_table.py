@@ -63,8 +63,8 @@ def test_it_lives_through_the_daemons_end_and_answers_again_when_it_is_back(
     assert [table.hear(), table.hear()] == ["register|netaddr", "register|ready"]
     assert table.check("203.0.113.9") == "error"  # poplock has not been started yet
     with Poplock(tmp_path, CONFIG.format(folder=tmp_path)) as poplock:
-        poplock.run("grant", "203.0.113.9", "--user", "ann")
-        poplock.run("grant", "2001:db8::9", "--user", "ann")
+        poplock.give("203.0.113.9", "ann")
+        poplock.give("2001:db8::9", "ann")
         assert table.check("203.0.113.9") == "found"
         assert table.check("203.0.113.10") == "not-found"
         assert table.check("[2001:db8::77]") == "found"

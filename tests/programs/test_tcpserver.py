@@ -156,12 +156,12 @@ def test_a_pop_login_opens_both_ways_for_its_address_until_revoked(folder: Path)
             assert talk(port, "127.0.0.2") == "unset:unset"
         assert log_in(folder, "127.0.0.2", "wrong") == ""
         assert log_in(folder, "127.0.0.2") == "+OK"
-        poplock.until(lambda: len(poplock.rows("list")) == 1, "the grant")
-        assert list((folder / "spool").iterdir()) == []
+        poplock.until(lambda: len(poplock.grants()) == 1, "the grant")
+        poplock.until(lambda: not list((folder / "spool").iterdir()), "what is kept is taken away")
         for name, port in ports.items():
             poplock.until(lambda port=port: talk(port, "127.0.0.2") == ":root", name)
             assert talk(port, "127.0.0.3") == "unset:unset"
-        poplock.run("revoke", "127.0.0.2")
+        poplock.revoke("127.0.0.2")
         for port in ports.values():
             assert talk(port, "127.0.0.2") == "unset:unset"
 
@@ -170,7 +170,7 @@ def test_the_operators_own_rules_stand(folder: Path) -> None:
     show = SMTPD + '; echo "${QMAILQUEUE-none}"'
     with daemon(folder) as poplock:
         for last in (2, 8, 9):
-            poplock.run("grant", f"127.0.0.{last}", "--user", "ann")
+            poplock.give(f"127.0.0.{last}", "ann")
         with tcpserver("sh", "-c", show, cdb=folder / "smtp.cdb") as port:
             assert talk(port, "127.0.0.2") == ":ann\n/q"
             assert talk(port, "127.0.0.3") == "unset:unset\n/q"
@@ -184,7 +184,7 @@ def test_an_operators_change_is_taken_up_by_maps_write_and_a_mistake_changes_not
     folder: Path,
 ) -> None:
     with daemon(folder) as poplock:
-        poplock.run("grant", "127.0.0.2", "--user", "ann")
+        poplock.give("127.0.0.2", "ann")
         (folder / "static").write_text(':allow,NEW="1"\n')
         assert poplock.run("maps", "write").returncode == 0
         show = SMTPD + '; echo "${NEW-old}"'
@@ -199,7 +199,7 @@ def test_an_operators_change_is_taken_up_by_maps_write_and_a_mistake_changes_not
 
 def test_killed_the_stop_hook_closes_the_cdb_and_a_restart_opens_it_again(folder: Path) -> None:
     with daemon(folder) as poplock, smtp(folder) as ports:
-        poplock.run("grant", "127.0.0.2", "--user", "ann")
+        poplock.give("127.0.0.2", "ann")
         assert talk(ports["cdb"], "127.0.0.2") == ":ann"
         poplock.end(signal.SIGKILL)
         assert poplock.run("maps", "clear").returncode == 0  # systemd's ExecStopPost=
@@ -215,7 +215,7 @@ def test_killed_the_stop_hook_closes_the_cdb_and_a_restart_opens_it_again(folder
 
 def test_killed_without_any_hook_poplock_check_closes_when_the_window_ends(folder: Path) -> None:
     with daemon(folder) as poplock, smtp(folder) as ports:
-        poplock.run("grant", "127.0.0.2", "--user", "ann", "--for", "2s")
+        poplock.give("127.0.0.2", "ann", 2)
         assert talk(ports["check"], "127.0.0.2") == ":ann"
         poplock.end(signal.SIGKILL)
         poplock.until(lambda: talk(ports["check"], "127.0.0.2") == "unset:unset", "the end", 5)
@@ -225,7 +225,7 @@ def test_killed_without_any_hook_poplock_check_closes_when_the_window_ends(folde
 def test_a_login_while_the_daemon_is_down_is_counted_when_it_is_back(folder: Path) -> None:
     assert log_in(folder, "127.0.0.4") == "+OK"
     with daemon(folder) as poplock:
-        (grant,) = poplock.rows("list")
+        (grant,) = poplock.grants()
         assert (grant["network"], grant["user"]) == ("127.0.0.4/32", "root")
 
 

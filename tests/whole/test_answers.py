@@ -131,13 +131,13 @@ def test_each_protocol_permits_who_has_a_grant_and_nobody_else(
     started: tuple[Poplock, Asker],
 ) -> None:
     poplock, asker = started
-    poplock.run("grant", "203.0.113.9", "--user", "ann")
+    poplock.give("203.0.113.9", "ann")
     for name, (yes, no) in SAYS.items():
         ask: Callable[[str], str] = getattr(asker, name)
         assert (ask("203.0.113.9"), ask("203.0.113.10")) == (yes, no), name
     assert asker.line("::ffff:203.0.113.9") == "yes"
     assert asker.socketmap("mail.example.org") == "NOTFOUND"
-    poplock.run("revoke", "203.0.113.9")
+    poplock.revoke("203.0.113.9")
     for name, (_, no) in SAYS.items():
         assert getattr(asker, name)("203.0.113.9") == no, name
 
@@ -145,13 +145,13 @@ def test_each_protocol_permits_who_has_a_grant_and_nobody_else(
 def test_a_stranger_is_closed_unheard_and_counted(started: tuple[Poplock, Asker]) -> None:
     poplock, asker = started
     assert asker.stranger() == b""
-    (status,) = poplock.rows("status")
+    status = poplock.status()
     assert [a["refused"] for a in status["answers"]] == [0, 0, 0, 0, 1, 0, 0]
 
 
 def test_garbage_at_one_answer_is_no_trouble_to_another(started: tuple[Poplock, Asker]) -> None:
     poplock, asker = started
-    poplock.run("grant", "203.0.113.9", "--user", "ann")
+    poplock.give("203.0.113.9", "ann")
     junk = os.urandom(100_000)
     for where in ("socketmap", "tcp_table", "line", "dns"):
         try:

@@ -83,7 +83,7 @@ def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> Non
         poplock.end(signal.SIGKILL)
         assert (tmp_path / "policy.sock").is_socket()
         poplock.start()
-        assert poplock.rows("status")[0]["health"] == "ok"
+        assert poplock.status()["health"] == "ok"
 
 
 def test_a_second_daemon_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_second_daemon_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
         result = second.run("run")
         assert result.returncode == 1
         assert "in use by a running poplock" in result.stderr
-        assert first.rows("status")[0]["health"] == "ok"
+        assert first.status()["health"] == "ok"
 
 
 def test_a_foreign_store_is_left_untouched(tmp_path: Path) -> None:
@@ -161,5 +161,5 @@ def test_garbage_on_the_control_socket_harms_nobody(tmp_path: Path) -> None:
                 except (BrokenPipeError, ConnectionResetError):
                     reply = b""
                 assert b"done" not in reply
-        assert poplock.rows("status")[0]["health"] == "ok"
+        assert poplock.status()["health"] == "ok"
         assert "Traceback" not in poplock.log.read_text()

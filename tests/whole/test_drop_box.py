@@ -18,15 +18,15 @@ def test_no_login_is_lost_or_counted_twice_over_kills(tmp_path: Path) -> None:
             for number in range(first, first + LOGINS):
                 (box / f"login.{number}").write_text(FILE.format(number))
                 if number == first + LOGINS // 2:  # some are on disk, some only taken
-                    poplock.until(lambda: len(poplock.rows("list")) > 0, "a grant")
+                    poplock.until(lambda: len(poplock.grants()) > 0, "a grant")
             poplock.end(signal.SIGKILL)
             poplock.start()
         poplock.until(lambda: not list(box.iterdir()), "all files taken away")
         expected = [f"user{number}" for number in range(ROUNDS * LOGINS)]
-        assert sorted(g["user"] for g in poplock.rows("list")) == sorted(expected)
-        granted = Counter(d["user"] for d in poplock.rows("history") if d["event"] == "granted")
+        assert sorted(g["user"] for g in poplock.grants()) == sorted(expected)
+        granted = Counter(d["user"] for d in poplock.history() if d["event"] == "granted")
         assert granted == Counter(expected)
-        (source,) = poplock.rows("status")[0]["sources"]
+        (source,) = poplock.status()["sources"]
         assert source["skipped"] == 0
 
 
@@ -37,8 +37,8 @@ def test_a_login_from_before_a_revocation_is_no_grant_though_it_is_read_after_it
     box.mkdir()
     with Poplock(tmp_path, f'[[source]]\ntype = "spool"\npath = "{box}"\n') as poplock:
         away.write_text(FILE.format(1))
-        poplock.run("revoke", "--all")
+        poplock.revoke()
         away.rename(box / "login.1")  # with the time at which it was written
         (box / "login.2").write_text(FILE.format(2))
         poplock.until(lambda: not list(box.iterdir()), "both files taken away")
-        assert [g["user"] for g in poplock.rows("list")] == ["user2"]
+        assert [g["user"] for g in poplock.grants()] == ["user2"]

@@ -88,10 +88,10 @@ def test_a_login_permits_and_survives_kill_9(tmp_path: Path) -> None:
         assert api.tell(ANN) == (200, {"status": "recorded"})
         poplock.end(signal.SIGKILL)
         poplock.start()
-        assert poplock.run("check", ANN["ip"]).returncode == 0
-        (grant,) = poplock.rows("list")
+        assert poplock.answer(ANN["ip"]) == "permit"
+        (grant,) = poplock.grants()
         assert (grant["user"], grant["source"]) == ("ann", "http")
-        (source,) = poplock.rows("status")[0]["sources"]
+        (source,) = poplock.status()["sources"]
         assert source["source"] == "http"
 
 
@@ -99,12 +99,12 @@ def test_sessions_and_released_addresses(tmp_path: Path) -> None:
     api = Api(tmp_path)
     with api.poplock as poplock:
         api.tell(ANN | {"session": "s1"})
-        assert [g["sessions"] for g in poplock.rows("list")] == [1]
+        assert [g["sessions"] for g in poplock.grants()] == [1]
         assert api.tell({"session": "s1"}, "logouts")[0] == 200
-        assert [g["sessions"] for g in poplock.rows("list")] == [0]
+        assert [g["sessions"] for g in poplock.grants()] == [0]
         gone = {"ip": ANN["ip"], "user": "ann", "released": True}
         assert api.tell(gone, "logouts")[0] == 200
-        assert poplock.run("check", ANN["ip"]).returncode == 1
+        assert poplock.answer(ANN["ip"]) == "none"
 
 
 def test_a_store_that_is_gone_is_a_503_and_what_was_told_is_kept_once_it_is_back(
@@ -118,9 +118,8 @@ def test_a_store_that_is_gone_is_a_503_and_what_was_told_is_kept_once_it_is_back
         assert (status, problem["title"]) == (503, "Service Unavailable")
         store.with_suffix(".away").rename(store)
         poplock.until(lambda: api.tell(ANN | {"id": "e1"})[0] == 200, "the store is back")
-        assert poplock.run("check", ANN["ip"]).returncode == 0
-        (status_row,) = poplock.rows("status")
-        assert status_row["counts"]["logins"] == 1
+        assert poplock.answer(ANN["ip"]) == "permit"
+        assert poplock.status()["counts"]["logins"] == 1
 
 
 def test_tls_demands_a_certificate_of_the_clients_ca(tmp_path: Path) -> None:
@@ -150,11 +149,11 @@ def test_tls_demands_a_certificate_of_the_clients_ca(tmp_path: Path) -> None:
     with api.poplock as poplock:
         with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
             tell()
-        assert poplock.rows("list") == []
-        assert poplock.rows("status")[0]["sources"][0]["refused"] == 1
+        assert poplock.grants() == []
+        assert poplock.status()["sources"][0]["refused"] == 1
         context.load_cert_chain(tmp_path / "client.crt", tmp_path / "client.key")
         assert tell() == 200
-        assert poplock.run("check", ANN["ip"]).returncode == 0
+        assert poplock.answer(ANN["ip"]) == "permit"
 
 
 def test_a_wrong_tokens_file_is_exit_78_with_its_line(tmp_path: Path) -> None:

@@ -74,14 +74,14 @@ patience = 0
             yield
 
     def permits(self, client: str = CLIENT) -> bool:
-        return self.poplock.run("check", client).returncode == 0
+        return self.poplock.answer(client) == "permit"
 
     def users(self) -> list[str]:
-        return [row["user"] for row in self.poplock.rows("list")]
+        return [row["user"] for row in self.poplock.grants()]
 
     def refused(self, source: str) -> int:
         """How many faults of peers the source has counted."""
-        rows = self.poplock.rows("status")[0]["sources"]
+        rows = self.poplock.status()["sources"]
         return int(next(row["refused"] for row in rows if row["source"] == source))
 
     def ask(self, kind: str, request: bytes) -> bytes:
@@ -148,7 +148,7 @@ def test_whoson_grants_answers_and_takes_back_on_every_socket(world: World, kind
 
 
 def test_logout_ends_what_this_source_told_and_nothing_else(world: World) -> None:
-    world.poplock.run("grant", CLIENT, "--user", "bob")
+    world.poplock.give(CLIENT, "bob")
     world.ask("udp", b"LOGIN 203.0.113.9 ann")
     world.ask("udp", b"LOGOUT 203.0.113.9")
     assert world.users() == ["bob"]
@@ -211,7 +211,7 @@ def test_a_caller_that_is_not_listed_is_told_so_and_grants_nothing(tmp_path: Pat
 def test_radius_start_grants_and_stop_ends_it_at_once(world: World) -> None:
     world.account(accounting(status(START), *ANN, ADDRESS))
     assert world.permits()
-    (grant,) = world.poplock.rows("list")
+    (grant,) = world.poplock.grants()
     assert (grant["user"], grant["source"], grant["sessions"]) == ("ann@example.org", "radius", 1)
     stop = accounting(status(STOP), *ANN, identifier=8)
     world.account(stop)
@@ -268,7 +268,7 @@ def test_what_cannot_be_kept_is_said_in_each_protocols_way(world: World) -> None
         with pytest.raises(BlockingIOError):
             sock.recv(100)
     store.with_suffix(".away").rename(store)
-    world.poplock.until(lambda: world.poplock.run("check", CLIENT).returncode != 75, "again")
+    world.poplock.until(lambda: world.poplock.answer(CLIENT) != "unavailable", "again")
     world.account(start)  # sent again, as access servers do
     assert world.ask("udp", b"LOGIN 203.0.113.9 ann") == b"+LOGIN OK\r\n\r\n"
 

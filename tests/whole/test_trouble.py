@@ -49,7 +49,7 @@ class World:
         self.poplock.until(lambda: self.ask(client) == reply, f"{client}: {reply!r}")
 
     def source(self) -> dict[str, object]:
-        found: dict[str, object] = self.poplock.rows("status")[0]["sources"][0]
+        found: dict[str, object] = self.poplock.status()["sources"][0]
         return found
 
 
@@ -85,7 +85,7 @@ def test_a_full_disk_defers_and_heals_without_losing_a_login(world: World) -> No
     world.log_in("198.51.100.2")
     world.until("198.51.100.2", DEFER)
     assert world.ask("198.51.100.1") == DEFER
-    status = world.poplock.rows("status")[0]
+    status = world.poplock.status()
     assert status["health"] == "trouble"
     assert str(world.poplock.folder / "poplock.db") in status["troubles"][0]
     assert world.poplock.run("check", "198.51.100.1").returncode == 75
@@ -100,7 +100,7 @@ def test_a_store_that_was_deleted_defers(world: World) -> None:
     (world.poplock.folder / "poplock.db").unlink()
     world.log_in("198.51.100.1")
     world.until("198.51.100.1", DEFER)
-    assert "was removed or replaced" in world.poplock.rows("status")[0]["troubles"][0]
+    assert "was removed or replaced" in world.poplock.status()["troubles"][0]
 
 
 def test_hostile_lines_are_skipped_and_counted_and_others_read(world: World) -> None:
@@ -142,7 +142,7 @@ def test_rotations_lose_no_login(world: World) -> None:
 def test_what_was_logged_while_it_was_down_counts_through_a_rotation(world: World) -> None:
     world.log_in("198.51.100.1")
     world.until("198.51.100.1", OK)
-    world.poplock.until(lambda: len(world.poplock.rows("history")) == 1, "on disk")
+    world.poplock.until(lambda: len(world.poplock.history()) == 1, "on disk")
     world.poplock.end(signal.SIGKILL)
     world.log_in("198.51.100.2")
     with gzip.open(world.log.with_name("mail.log.1.gz"), "wb") as packed:
@@ -152,7 +152,7 @@ def test_what_was_logged_while_it_was_down_counts_through_a_rotation(world: Worl
     world.poplock.start()
     for client in ("198.51.100.1", "198.51.100.2", "198.51.100.3"):
         assert world.ask(client) == OK
-    events = [row["event"] for row in world.poplock.rows("history")]
+    events = [row["event"] for row in world.poplock.history()]
     assert events.count("granted") == 3
 
 
@@ -171,7 +171,7 @@ def test_hostile_policy_clients_disturb_nobody(world: World) -> None:
             assert ask(good, "198.51.100.1") == OK
             assert half.recv(100) == b""  # after request_timeout
         crowd = [world.connect() for _ in range(60)]
-        refused = lambda: world.poplock.rows("status")[0]["answers"][0]["refused"]  # noqa: E731
+        refused = lambda: world.poplock.status()["answers"][0]["refused"]  # noqa: E731
         world.poplock.until(lambda: refused() >= 20, "too many connections are closed")
         assert ask(good, "198.51.100.1") == OK
         for sock in crowd:
@@ -220,7 +220,7 @@ def test_maps_are_empty_while_the_store_cannot_be_asked(tmp_path: Path) -> None:
     config = f'[[map]]\ntype = "text"\nform = "plain"\npath = "{relays}"\n'
     with Poplock(tmp_path, config) as poplock:
         there = lambda: "203.0.113.9\n" in relays.read_text()  # noqa: E731
-        poplock.run("grant", "203.0.113.9", "--user", "ann")
+        poplock.give("203.0.113.9", "ann")
         assert there()
         store = tmp_path / "poplock.db"
         store.rename(store.with_suffix(".away"))

@@ -26,7 +26,7 @@ def stamp() -> str:
 
 
 def granted(poplock: Poplock) -> set[tuple[str, str]]:
-    return {(row["network"], row["user"]) for row in poplock.rows("list")}
+    return {(row["network"], row["user"]) for row in poplock.grants()}
 
 
 def waiting(store: Path) -> object:

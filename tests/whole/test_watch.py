@@ -67,17 +67,17 @@ class Terminal:
 def test_the_view_follows_a_daemon_through_its_stop_and_leaves_the_terminal_clean(
     poplock: Poplock,
 ) -> None:
-    poplock.run("grant", "203.0.113.9", "--user", "ann", "--for", "10m")
+    poplock.give("203.0.113.9", "ann")
     terminal = Terminal(poplock)
     assert b"Traceback" not in terminal.until(ALTERNATE)
     shown = terminal.until(b"granted")
     assert b"203.0.113.9/32" in shown
-    poplock.run("revoke", "--user", "ann")
+    poplock.revoke(user="ann")
     terminal.until(b"revoked")
     poplock.end(signal.SIGTERM)
     terminal.until(b"no daemon listens on")
     poplock.start()
-    poplock.run("grant", "203.0.113.77", "--user", "bob", "--for", "10m")
+    poplock.give("203.0.113.77", "bob")
     terminal.until(b"203.0.113.77/32")
     os.write(terminal.ours, b"xq")
     assert terminal.ended() == 0
@@ -96,7 +96,7 @@ def test_a_signal_ends_it_with_a_clean_terminal(
 def test_in_a_pipe_each_thing_that_happens_is_a_line_and_a_restart_loses_none(
     poplock: Poplock,
 ) -> None:
-    poplock.run("grant", "203.0.113.1", "--user", "before", "--for", "10m")
+    poplock.give("203.0.113.1", "before")
     command = [sys.executable, "-m", "poplock", "watch", "--config", str(poplock.config)]
     with (
         subprocess.Popen([*command, "--json"], stdout=-1, stderr=-1, text=True) as rows,
@@ -106,16 +106,16 @@ def test_in_a_pipe_each_thing_that_happens_is_a_line_and_a_restart_loses_none(
         # Only what happens from now on is told: a marker, until both have seen one.
         for number, stream in ((2, rows.stdout), (3, lines.stdout)):
             while not select.select([stream], [], [], 0.2)[0]:
-                poplock.run("grant", f"203.0.113.{number}", "--user", "ready", "--for", "10m")
+                poplock.give(f"203.0.113.{number}", "ready")
         poplock.end(signal.SIGTERM)
         assert "no daemon listens on" in rows.stderr.readline()
         poplock.start()
-        poplock.run("grant", "203.0.113.9", "--user", "ann", "--for", "10m")
-        poplock.run("revoke", "--user", "ann")
+        poplock.give("203.0.113.9", "ann")
+        poplock.revoke(user="ann")
         told = [json.loads(line) for line in iter(rows.stdout.readline, "") if _last(line, rows)]
         assert {row["user"] for row in told} == {"ready", "ann"}
         assert [row["event"] for row in told if row["user"] == "ann"] == ["granted", "revoked"]
-        assert list(told[0]) == list(poplock.rows("history")[0])
+        assert list(told[0]) == list(poplock.history()[0])
         plain = [line for line in iter(lines.stdout.readline, "") if _last(line, lines)]
         assert re.fullmatch(r"\S+Z\trevoked\t203\.0\.113\.9/32\tann\t.*\n", plain[-1])
         for child in (rows, lines):
