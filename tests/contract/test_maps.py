@@ -149,12 +149,32 @@ class World:
         self.map.update([(network, self.table.best(network, self.clock.now()))])
 
 
-@pytest.fixture
-def world(kind: str, tmp_path: Path) -> World:
-    made = World(kind, tmp_path)
+def empty(kind: str, folder: Path) -> World:
+    """A world whose map is written and has no grant."""
+    made = World(kind, folder)
     made.map.replace_all(made.grants())
     made.publish()
     return made
+
+
+@pytest.fixture
+def world(kind: str, tmp_path: Path) -> World:
+    return empty(kind, tmp_path)
+
+
+@pytest.fixture
+def worlds(tmp_path: Path) -> dict[str, World]:
+    """One of each kind: the verbs go over all maps of a configuration, and start once."""
+    made = {}
+    for kind in ALL:
+        folder = tmp_path / kind.replace(" ", "-")
+        folder.mkdir()
+        made[kind] = empty(kind, folder)
+    return made
+
+
+def contents(worlds: dict[str, World]) -> dict[str, set[str]]:
+    return {kind: world.read() for kind, world in worlds.items()}
 
 
 def test_the_table_of_these_tests_is_whole() -> None:
@@ -207,43 +227,51 @@ def test_another_client_of_an_ipv6_network_replaces_the_first(world: World) -> N
     assert world.read() == {world.keys[1]}
 
 
-def maps(verb: str, settings: MapSettings, folder: Path) -> str:
+def maps(verb: str, worlds: dict[str, World], folder: Path) -> str:
     """`poplock maps VERB`, another process that knows of no grant."""
-    known = msgspec.to_builtins(settings, enc_hook=float)
-    values = {k: v for k, v in known.items() if v is not None}
-    lines = [f"{key} = {json.dumps(value)}\n" for key, value in values.items()]
-    (folder / "poplock.toml").write_text("[[map]]\n" + "".join(lines))
+    lines = []
+    for world in worlds.values():
+        known = msgspec.to_builtins(world.settings, enc_hook=float)
+        values = {k: v for k, v in known.items() if v is not None}
+        lines += ["[[map]]\n", *(f"{key} = {json.dumps(v)}\n" for key, v in values.items())]
+    (folder / "poplock.toml").write_text("".join(lines))
     command = [sys.executable, "-m", "poplock", "maps", verb, "--config", "poplock.toml"]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout
 
 
-@every_map
-def test_clear_takes_out_the_grants_of_another_process_too(world: World, tmp_path: Path) -> None:
-    world.give(EXACT[0])
-    world.publish()
-    maps("clear", world.settings, tmp_path)
-    assert world.read() == set()
-
-
-@every_map
-def test_a_lease_that_ran_out_is_swept_once_and_its_writer_notices(
-    world: World, tmp_path: Path
+def test_clear_takes_out_the_grants_of_another_process_too(
+    worlds: dict[str, World], tmp_path: Path
 ) -> None:
-    world.give(EXACT[0], seconds=90_000)
-    world.publish()
-    with make_lease(world.settings, world.clock).ended() as over:
-        assert not over
-    assert not world.lease.lapsed
-    world.clock.advance(world.settings.lease)
-    assert "had run out" in maps("sweep", world.settings, tmp_path)
-    assert world.read() == set()
-    assert maps("sweep", world.settings, tmp_path) == ""  # nothing left to do
-    assert world.lease.lapsed
-    world.map.replace_all(world.grants())  # as the publisher does then
-    world.publish()
-    assert world.read() == {world.keys[0]}
-    assert not world.lease.lapsed
+    for world in worlds.values():
+        world.give(EXACT[0])
+        world.publish()
+    assert contents(worlds) == {kind: {world.keys[0]} for kind, world in worlds.items()}
+    maps("clear", worlds, tmp_path)
+    assert contents(worlds) == {kind: set() for kind in worlds}
+
+
+def test_a_lease_that_ran_out_is_swept_once_and_its_writer_notices(
+    worlds: dict[str, World], tmp_path: Path
+) -> None:
+    for kind, world in worlds.items():
+        world.give(EXACT[0], seconds=90_000)
+        world.publish()
+        with make_lease(world.settings, world.clock).ended() as over:
+            assert not over, kind
+        assert not world.lease.lapsed, kind
+        world.clock.advance(world.settings.lease)
+    swept = maps("sweep", worlds, tmp_path)
+    for world in worlds.values():
+        assert f"{world.settings.path}: its lease had run out" in swept
+    assert contents(worlds) == {kind: set() for kind in worlds}
+    assert maps("sweep", worlds, tmp_path) == ""  # nothing left to do
+    for kind, world in worlds.items():
+        assert world.lease.lapsed, kind
+        world.map.replace_all(world.grants())  # as the publisher does then
+        world.publish()
+        assert world.read() == {world.keys[0]}, kind
+        assert not world.lease.lapsed, kind
 
 
 @every_map
