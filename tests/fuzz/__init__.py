@@ -10,12 +10,13 @@ from random import Random
 
 from poplock.dialects import DIALECTS
 
-from . import dialects, network, syslog
+from . import dialects, forms, network, syslog
 
 Harness = Callable[[Random, int], None]
 
 HARNESSES: dict[str, Harness] = {
     **{f"dialect:{name}": dialects.harness(name) for name in DIALECTS},
+    **{f"form:{name}": forms.harness(name) for name in forms.NAMES},
     "whoson": network.whoson,
     "drac": network.drac,
     "radius": network.radius,

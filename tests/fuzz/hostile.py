@@ -54,6 +54,10 @@ PIECES = [
     b"Nov 24 10:00:00 mx ",
 ]
 _PLACE = re.compile(rb"%[us]")
+SYSLOG_LINE = re.compile(
+    rb"[A-Z]..............[ ](\S+) ([^ :\[\]]+)(?:\[(\d+)\])?: (.*)", re.DOTALL
+)
+"""A line of RFC 3164: its host, tag, process id and text."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Counted messages and datagrams carry LF and NUL as they are; in lines LF is esca
 The other half are such streams mutated: bytes flipped, cut out, doubled, put in from elsewhere.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
@@ -20,10 +19,9 @@ from poplock.sources.syslog import Reader, SyslogDialogue
 from poplock.wire.syslog import LONGEST, Frames, read_message
 from tests.conftest import make_intake
 
-from .hostile import TRUE, Template, of_dialect, pieces_of, text
+from .hostile import SYSLOG_LINE, TRUE, Template, of_dialect, pieces_of, text
 
 _BLOCK = 40  # messages in one stream
-_SYSLOG = re.compile(rb"[A-Z]..............[ ](\S+) ([^ :\[\]]+)(?:\[(\d+)\])?: (.*)", re.DOTALL)
 _EDGES = (
     b"\0",
     b"\xff",
@@ -63,7 +61,7 @@ def _messages(
     for _ in range(count):
         others = [text(random, parts) for _ in range(2)]
         line = template.fill(text(random, parts), others).partition(b"\n")[0]
-        found = _SYSLOG.fullmatch(line)
+        found = SYSLOG_LINE.fullmatch(line)
         if found is None:  # a program's own log: not for syslog
             yield b"<22>" + line, False
             continue
