@@ -2,8 +2,8 @@
 
 Real Dovecots of both Debian releases, told by the lines of `poplock setup`, each beside a twin
 without an auth policy: its two ways, with the daemon running, absent, and stopped (SIGSTOP).
-After-auth waits for poplock by design, and where poplock is away until Dovecot's time limit: those
-rows have no target. A login that fails is an error of the bench.
+After-auth waits by design until the login is on disk, and where poplock is away until Dovecot's
+time limit: those rows have no target. A login that fails is an error of the bench.
 """
 
 from functools import partial
@@ -38,12 +38,12 @@ def _release(release: str, quick: bool) -> list[Row]:
         for way, number in WAYS.items():
             dovecot.restart(policy_lines(ours, SOURCE, way=number))
             for state in STATES:
-                waits = way == "after-auth" and state != "running"  # half a second
                 rounds, logins = (3, 30) if quick else (15, 100)
-                if waits:
+                if way == "after-auth" and state != "running":  # half a second each
                     rounds, logins = 3, 5
+                most = None if way == "after-auth" else MOST
                 what = f"Dovecot {version(ours)}'s auth policy, {way}, daemon {state}"
                 with daemon(poplock, state):
                     both = by_pop3(bare, ours)
-                    rows.append(added(what, *both, rounds, logins, None if waits else MOST))
+                    rows.append(added(what, *both, rounds, logins, most))
     return rows

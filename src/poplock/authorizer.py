@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .core.addresses import LONGEST_ADDRESS, Network, client_in, network_of, parse_ip
 from .core.answers import Answer, Elsewhere, NoOpinion, Permit, Query, Unavailable
 from .core.clock import Clock, Mark, ahead_of_wall
-from .core.events import Event, Failure, Reset
+from .core.events import Event, Failure, Login, Reset
 from .core.grants import Ended, Grant, Revoked
 from .core.policy import Policy
 from .core.table import Change, GrantTable
@@ -170,6 +170,8 @@ class Authorizer:
         for event in events:
             if ahead:
                 event.time += ahead
+                if isinstance(event, Login) and event.since is not None:
+                    event.since += ahead
             decision = self.policy.decide(event, now)
             if isinstance(decision, Grant):
                 counts.logins += 1

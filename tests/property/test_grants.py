@@ -22,12 +22,17 @@ times = st.integers(0, 2 * 86_400).map(lambda ago: NOW - ago)
 
 @st.composite
 def one_host(draw: st.DrawFn, name: str) -> list[Event | Revoked]:
-    """Events of one server: logins, ends of some of their sessions, revocations."""
+    """Events of one server: logins, word of sessions that are open, some of their ends,
+    revocations."""
     events: list[Event | Revoked] = []
     for i in range(draw(st.integers(0, 6))):
         at, user, ip = draw(times), draw(users), draw(addresses)
         session = f"{name}{i}" if draw(st.booleans()) else None
         events.append(Login(at, ip_address(ip), user, "imap", None, session, name))
+        if session and draw(st.booleans()):
+            heard = min(at + draw(st.integers(0, 100_000)), NOW)
+            still = Login(heard, ip_address(ip), user, "imap", None, session, name, since=at)
+            events.append(still)
         if session and draw(st.booleans()):
             end = min(at + draw(st.integers(0, 100_000)), NOW)
             events.append(Logout(end, None, user, "imap", None, session, name))

@@ -34,9 +34,14 @@ class _Told:
 
 @dataclass(slots=True)
 class Login(_Told):
-    """A successful authentication."""
+    """A successful authentication.
+
+    `since`: when its session began, where a server tells at `time` that it is still open. That is
+    the login then: what was earned by it may have been revoked meanwhile.
+    """
 
     ip: IPAddress
+    since: float | None = None
 
 
 @dataclass(slots=True)

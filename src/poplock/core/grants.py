@@ -33,7 +33,7 @@ MOST_SESSIONS = 64
 class Session(NamedTuple):
     """An open session: its id, when it logged in, and when it stops counting by itself.
 
-    `limit` bounds a logout that never comes.
+    `limit` bounds a logout that never comes. It dates from when the session was last heard of.
     """
 
     id: str
@@ -225,8 +225,10 @@ def _newest(sessions: Iterable[Session]) -> tuple[Session, ...]:
     by_id: dict[str, Session] = {}
     for session in sessions:
         seen = by_id.get(session.id)
-        if seen is None or session.login > seen.login:
-            by_id[session.id] = session
+        if seen is not None:
+            login, limit = max(session.login, seen.login), max(session.limit, seen.limit)
+            session = Session(session.id, login, limit)
+        by_id[session.id] = session
     ordered = sorted(by_id.values(), key=lambda s: (s.login, s.id))
     return tuple(ordered[-MOST_SESSIONS:])
 

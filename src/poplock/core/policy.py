@@ -118,6 +118,8 @@ class Policy:
         if isinstance(place, str):
             return Ignore(place)
         network, client = place
+        if event.since is not None:
+            at = min(event.since, at)
         sessions = () if event.session is None else (Session(event.session, at, limit),)
         return Grant(network, user, event.source, client, at, at, until, (), sessions)
 

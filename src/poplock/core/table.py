@@ -112,7 +112,7 @@ class GrantTable:
         """A session is in one place: what an earlier login of its id still holds elsewhere is over.
 
         An access server gives a line another address, a process id comes again. The later login
-        counts; of the earlier one only its own window is left.
+        counts, or what was heard later of one; of the earlier one only its own window is left.
         """
         changes: list[Change] = []
         index = self._sessions.get(new.source)
@@ -124,7 +124,7 @@ class GrantTable:
                 if held.source != new.source or held.key == new.key:
                     continue
                 same = [s for s in held.sessions if s.id == session.id]
-                if any(s.login > session.login for s in same):
+                if any(s.limit > session.limit for s in same):
                     new.sessions = tuple(s for s in new.sessions if s is not session)
                 elif same:
                     rest = tuple(s for s in held.sessions if s.id != session.id)

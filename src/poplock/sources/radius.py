@@ -6,7 +6,8 @@ it again, or ask another server.
 
 | Acct-Status-Type | what it becomes |
 |---|---|
-| Start, Interim-Update | a login from each address it names; where it names none, an Interim will |
+| Start | a login from each address it names; where it names none, an Interim will |
+| Interim-Update | the same, of when the session began: it is still open |
 | Stop | the end of that session; its addresses are given back |
 | Accounting-On, Accounting-Off | the end of all sessions of that access server |
 | others | answered, and nothing more |
@@ -17,7 +18,10 @@ first network is opened. A session is told apart by the client that sent it, the
 (NAS-IP-Address, NAS-IPv6-Address or NAS-Identifier, the first that is there) and Acct-Session-Id.
 
 Time: an event is as old as Event-Timestamp and Acct-Delay-Time say, the older of both, so what was
-held back on the way earns no more than it had. A server whose clock stands before 2000 has none.
+held back on the way earns no more than it had. A server whose clock stands before 2000 has none. A
+session began Acct-Session-Time before its Interim. That is cut to seconds, so a second earlier
+still: an Interim is not to bring back what was revoked in the session's first second. Without that
+attribute an Interim is a login of its own.
 Limits: 4096 bytes (RFC 2865), 200 attributes.
 Security: each client has a secret. The request authenticator is checked before anything is read,
 Message-Authenticator (RFC 3579) too where there is one, both in constant time. Proxy-State is
@@ -31,6 +35,7 @@ from collections.abc import Sequence
 from hashlib import md5
 from hmac import compare_digest, digest
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from math import floor
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
@@ -53,13 +58,14 @@ _START, _STOP, _INTERIM, _ON, _OFF = 1, 2, 3, 7, 8
 _NO_CLOCK = 946_684_800.0  # 2000-01-01
 
 _USER_NAME, _NAS_IP, _FRAMED_IP, _NAS_IDENTIFIER, _PROXY_STATE = 1, 4, 8, 32, 33
-_STATUS_TYPE, _DELAY_TIME, _SESSION_ID, _EVENT_TIMESTAMP = 40, 41, 44, 55
+_STATUS_TYPE, _DELAY_TIME, _SESSION_ID, _SESSION_TIME, _EVENT_TIMESTAMP = 40, 41, 44, 46, 55
 _MESSAGE_AUTHENTICATOR, _NAS_IPV6, _FRAMED_PREFIX, _FRAMED_IPV6 = 80, 95, 97, 168
 _LENGTHS = {
     _NAS_IP: 4,
     _FRAMED_IP: 4,
     _STATUS_TYPE: 4,
     _DELAY_TIME: 4,
+    _SESSION_TIME: 4,
     _EVENT_TIMESTAMP: 4,
     _MESSAGE_AUTHENTICATOR: 16,
     _NAS_IPV6: 16,
@@ -166,8 +172,13 @@ class RadiusDialogue(Dialogue):
         if addresses and not user:
             self._refusals.append("a session without a User-Name, or one that is not printable")
             return ()
+        since = None
+        if status == _INTERIM and _SESSION_TIME in attributes:
+            # Whole seconds, so that those of one session hardly differ.
+            since = floor(min(time, self._now)) - _number(attributes, _SESSION_TIME) - 1.0
         return [
-            Login(time, ip, user, service, session=f"{session}/{slot}") for slot, ip in addresses
+            Login(time, ip, user, service, session=f"{session}/{slot}", since=since)
+            for slot, ip in addresses
         ]
 
     def _time(self, attributes: Attributes) -> float:

@@ -6,9 +6,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from poplock.core.answers import Unavailable
+from poplock.authorizer import Authorizer
+from poplock.core.answers import NoOpinion, Permit, Query, Unavailable
+from poplock.core.clock import FakeClock
 from poplock.core.errors import WireError
 from poplock.core.events import NOW, Event, Login, Logout, Reset
+from poplock.core.grants import Revoked
+from poplock.core.policy import Policy, Rules
 from poplock.sources.radius import Answered, RadiusDialogue
 from tests.packets import (
     ADDRESS,
@@ -25,6 +29,7 @@ from tests.packets import (
     PREFIX,
     PROXY_STATE,
     SECRET,
+    SESSION_TIME,
     STAMP,
     START,
     STATUS,
@@ -138,6 +143,92 @@ def test_a_server_named_like_a_part_of_another_is_another() -> None:
 def test_an_event_is_as_old_as_its_server_says(pairs: list[Pair], time: float) -> None:
     (event,) = events(status(START), *ANN, ADDRESS, *pairs)
     assert event.time == time
+
+
+def test_an_interim_update_says_when_its_session_began_a_second_early_rather_than_late() -> None:
+    (event,) = events(status(INTERIM), *ANN, ADDRESS, (SESSION_TIME, word(600)))
+    assert isinstance(event, Login)
+    assert (event.time, event.since) == (NOW, TODAY - 601)
+    (late,) = events(status(INTERIM), *ANN, ADDRESS, (SESSION_TIME, word(600)), (DELAY, word(90)))
+    assert isinstance(late, Login)
+    assert (late.time, late.since) == (TODAY - 90, TODAY - 691)
+
+
+class Line:
+    """An access server's line of ann's, and a poplock that hears of it."""
+
+    def __init__(self, authorizer: Authorizer, clock: FakeClock) -> None:
+        self.authorizer, self.clock = authorizer, clock
+        authorizer.policy = Policy(Rules(services=frozenset({"radius"})))
+        self.began = 0.0
+
+    def say(self, kind: int, *more: Pair, address: Pair = ADDRESS) -> None:
+        if kind == START:
+            self.began = self.clock.wall()
+        length = (SESSION_TIME, word(int(self.clock.wall() - self.began)))
+        talk = RadiusDialogue(
+            client=CLIENT, secret=SECRET, now=self.clock.wall(), answered=Answered()
+        )
+        told = talk.receive_data(
+            packet(status(kind), *ANN, address, *([] if kind == START else [length]), *more)
+        )
+        self.authorizer.record([e for e in told if not isinstance(e, Query)])
+
+    def permitted(self, ip: str = "203.0.113.9") -> bool:
+        answer = self.authorizer.check(Query(ip))
+        assert isinstance(answer, Permit | NoOpinion)
+        return isinstance(answer, Permit)
+
+
+@pytest.fixture
+def line(authorizer: Authorizer, clock: FakeClock) -> Line:
+    return Line(authorizer, clock)
+
+
+def test_an_interim_update_does_not_bring_back_what_was_revoked(line: Line) -> None:
+    line.say(START)
+    line.clock.advance(0.3)
+    line.authorizer.revoke(None, None)
+    for _ in range(5):
+        line.clock.advance(599.9)
+        line.say(INTERIM)
+        assert not line.permitted()
+    line.say(STOP)
+    line.clock.advance(10.0)
+    line.say(START)
+    assert line.permitted(), "a new session is a new login"
+
+
+def test_nor_does_one_that_came_before_another_hosts_revocation(line: Line) -> None:
+    line.say(START)
+    line.clock.advance(600)
+    revoked = Revoked(None, "ann@example.org", line.clock.now())
+    line.clock.advance(600)
+    line.say(INTERIM)
+    line.authorizer.learn(revoked)
+    assert not line.permitted()
+
+
+def test_interim_updates_hold_the_right_of_a_line_that_is_up_for_days(line: Line) -> None:
+    line.say(START)
+    for _ in range(3 * 24):
+        line.clock.advance(3600.4)
+        line.say(INTERIM)
+        assert line.permitted()
+    line.clock.advance(86_399)
+    assert line.permitted(), "max_session after the last of them"
+    line.clock.advance(2)
+    assert not line.permitted()
+
+
+def test_a_line_that_gets_another_address_moves_there(line: Line) -> None:
+    line.say(START)
+    line.clock.advance(600.4)
+    line.say(INTERIM, address=(FRAMED_IP, bytes((203, 0, 113, 10))))
+    (old, new) = sorted(line.authorizer.table, key=lambda grant: grant.network)
+    assert (len(new.sessions), len(old.sessions)) == (0, 1)
+    line.say(STOP)
+    assert not line.permitted("203.0.113.10")
 
 
 def test_a_copy_of_a_kept_request_is_answered_and_not_done_again() -> None:
