@@ -1,5 +1,6 @@
 """The laws of a dialogue, over every row of ANSWERS: chunks, garbage, three answers."""
 
+import struct
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from poplock.answers import ANSWERS, make_dialogues
 from poplock.answers.opensmtpd import OpenSmtpdDialogue
 from poplock.answers.postfix_policy import LONGEST_REQUEST
 from poplock.config.answers import AnswerTypes
+from poplock.core.addresses import parse_ip
 from poplock.core.answers import Answer, NoOpinion, Permit, Query, Unavailable
 from poplock.core.dialogue import Dialogue
 from poplock.core.errors import WireError
@@ -108,3 +110,65 @@ def test_a_request_without_an_end_is_refused_in_bounded_memory(name: str) -> Non
             talk.receive_data(b"x" * 4096)
             sent += 4096
             assert sent <= 2 * LONGEST_REQUEST
+
+
+def request(name: str, key: bytes) -> bytes:
+    """The question for a key, as each protocol writes it."""
+    match name:
+        case "postfix_policy":
+            return b"request=smtpd_access_policy\nclient_address=" + key + b"\n\n"
+        case "whoson":
+            return b"QUERY " + key + b"\r\n\r\n"
+        case "socketmap":
+            text = b"poplock " + key
+            return b"%d:%b," % (len(text), text)
+        case "tcp_table":
+            return b"get " + key + b"\n"
+        case "line":
+            return b"check " + key + b"\n"
+        case "opensmtpd":
+            begin = b"config|protocol|0.1\nconfig|tablename|poplock\nconfig|ready\n"
+            return begin + b"table|0.1|1.0|poplock|check|netaddr|1|" + key + b"\n"
+    labels = [*reversed(key.split(b".")), b"relay", b"example", b"org"]
+    name_ = b"".join(bytes([len(label) & 255]) + label for label in labels) + b"\0"
+    message = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + name_ + struct.pack("!2H", 1, 1)
+    return struct.pack("!H", len(message) & 0xFFFF) + message
+
+
+NOBODY = {
+    "a host name": b"mail.example.org",
+    "a name that begins as an address": b"203.0.113.9.example.org",
+    "a group too many": b"203.0.113.9.9",
+    "a group too large": b"203.0.113.999",
+    "leading zeros": b"203.0.113.009",
+    "hexadecimal": b"0xcb.0.113.9",
+    "one number": b"3405803785",
+    "a network": b"203.0.113.9/32",
+    "a port": b"203.0.113.9:25",
+    "half of IPv6": b"2001:db8:::1",
+    "a zone": b"fe80::1%eth0",
+    "empty": b"",
+    "control characters": b"203.0.113.9\x00",
+    "no ASCII": "203.0.113.\u0669".encode(),
+    "64 kB": b"9" * 65_536,
+    "64 kB behind an address": b"203.0.113.9" + b" " * 65_536,
+}
+
+
+@every_answer
+@pytest.mark.parametrize("key", NOBODY.values(), ids=NOBODY)
+def test_a_key_that_is_no_address_is_nobodys(name: str, key: bytes) -> None:
+    """No protocol makes an address of it: the request is wrong, or nobody can have that grant."""
+    (right,) = [*dialogue(name).receive_data(request(name, b"203.0.113.9"))]
+    assert isinstance(right, Query)
+    assert right.client == "203.0.113.9", "so the others are wrong for their key only"
+    talk = dialogue(name)
+    try:
+        queries = [*talk.receive_data(request(name, key))]
+    except WireError:
+        return
+    for query in queries:
+        assert isinstance(query, Query)
+        with pytest.raises(ValueError):
+            parse_ip(query.client)
+        talk.reply(query, NoOpinion("no"))

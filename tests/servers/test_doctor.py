@@ -63,6 +63,24 @@ def test_the_order_of_postfixs_restrictions(
     assert all(seen is not Level.BAD for seen, _ in found) or level is Level.BAD, found
 
 
+def test_checks_that_would_refuse_a_granted_device_are_named(postfix: Bench) -> None:
+    right = f"permit_mynetworks, permit_auth_destination, {ASK}, reject_unauth_destination"
+    lists = {
+        "smtpd_client_restrictions": "permit_mynetworks, reject_rbl_client dnsbl.example.org",
+        "smtpd_helo_restrictions": f"{ASK}, reject_non_fqdn_helo_hostname",
+        "smtpd_sender_restrictions": "reject_unknown_sender_domain",
+        "smtpd_recipient_restrictions": "check_policy_service inet:127.0.0.1:10023",
+    }
+    found = [what.partition(" refuses")[0] for _, what in says(postfix, right, **lists)]
+    assert found == [
+        "asks poplock at the right place",
+        "reject_rbl_client in smtpd_client_restrictions",
+        "check_policy_service in smtpd_recipient_restrictions",
+    ]
+    none = dict.fromkeys(lists, "")
+    assert len(says(postfix, right, **none)) == 1
+
+
 def test_wide_networks_and_services_of_their_own_are_seen(postfix: Bench) -> None:
     right = f"permit_mynetworks, permit_auth_destination, {ASK}, reject_unauth_destination"
     found = says(postfix, right, mynetworks="127.0.0.0/8 203.0.0.0/8")

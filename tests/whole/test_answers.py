@@ -149,6 +149,25 @@ def test_a_stranger_is_closed_unheard_and_counted(started: tuple[Poplock, Asker]
     assert [a["refused"] for a in status["answers"]] == [0, 0, 0, 0, 1, 0, 0]
 
 
+WRONG = ("mail.example.org", "203.0.113.999", "203.0.113.9.9", "203.0.113.9/32", "9" * 65_536)
+
+
+@pytest.mark.parametrize("key", WRONG, ids=lambda key: key[:20])
+def test_a_key_that_is_no_address_permits_nobody_and_disturbs_nobody(
+    started: tuple[Poplock, Asker], key: str
+) -> None:
+    poplock, asker = started
+    poplock.run("grant", "203.0.113.9", "--user", "ann")
+    for name in ("socketmap", "tcp_table", "line"):
+        try:
+            assert getattr(asker, name)(key) in {SAYS[name][1], ""}, name
+        except OSError:  # closed while we still wrote
+            assert len(key) > 50_000
+    for name, (yes, no) in SAYS.items():
+        ask: Callable[[str], str] = getattr(asker, name)
+        assert (ask("203.0.113.9"), ask("203.0.113.10")) == (yes, no), name
+
+
 def test_garbage_at_one_answer_is_no_trouble_to_another(started: tuple[Poplock, Asker]) -> None:
     poplock, asker = started
     poplock.give("203.0.113.9", "ann")

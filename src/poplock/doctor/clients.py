@@ -13,6 +13,7 @@ from .site import Finding, Site, look, well
 _MANY = 5  # users of one address: a household has fewer
 _MANY_PRIVATE = 3  # of one private address: hardly a roaming client at all
 _SHOWN = 10
+_NAMED = 3  # users of each
 
 
 def check(site: Site) -> Iterator[Finding]:
@@ -32,16 +33,18 @@ def check(site: Site) -> Iterator[Finding]:
         if found > _SHOWN:
             break
         where = f"network {network}"
+        some = sorted(users[network])[:_NAMED]
+        who = f"{many} users ({', '.join(some)}{', ...' if many > _NAMED else ''}) logged in"
         if private:
             yield look(
                 where,
-                f"{many} users logged in from this private address: a proxy or webmail, probably",
+                f"{who} from this private address: a proxy or webmail, probably",
                 "have it hand the client's address on, and put its own into policy.never",
             )
         else:
             yield look(
                 where,
-                f"{many} users logged in from here: a NAT, and everybody behind it may relay",
+                f"{who} from here: a NAT, and everybody behind it may relay",
                 "policy.match_sender, a shorter policy.window, or policy.never for this network",
             )
     if users and not found:

@@ -12,6 +12,19 @@ from ..config.answers import PostfixPolicySettings
 from .site import Finding, Site, bad, look, well
 
 _END = ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer")
+_RECIPIENTS = "smtpd_recipient_restrictions"
+_FOR_STRANGERS = (
+    "reject_rbl_client",
+    "reject_rhsbl_client",
+    "reject_rhsbl_reverse_client",
+    "reject_rhsbl_helo",
+    "reject_invalid_helo_hostname",
+    "reject_non_fqdn_helo_hostname",
+    "reject_unknown_helo_hostname",
+    "reject_unknown_client_hostname",
+    "reject_unknown_reverse_client_hostname",
+)
+"""What a roaming device hardly ever passes."""
 _SETUP = "'poplock setup postfix' prints the lines"
 
 
@@ -24,13 +37,14 @@ def check(site: Site) -> Iterator[Finding]:
     ours = _endpoints(site, queue)
     main = site.output("postconf", "-x", "-h", "smtpd_relay_restrictions") or ""
     if not main.strip():  # before 2.10, or emptied: the list of recipients decides
-        main = site.output("postconf", "-x", "-h", "smtpd_recipient_restrictions") or ""
+        main = site.output("postconf", "-x", "-h", _RECIPIENTS) or ""
     yield from _restrictions(site, "Postfix", split(main), ours)
     overrides = site.output("postconf", "-P", "*/inet/smtpd_relay_restrictions") or ""
     for line in overrides.splitlines():
         name, _, value = line.partition(" = ")
         service = name.rpartition("/")[0]
         yield from _restrictions(site, f"Postfix, {service} in master.cf", split(value), ours)
+    yield from _other_lists(site, ours)
     yield from _my_networks(site)
     yield from _reach(site, queue)
 
@@ -140,6 +154,24 @@ def _restrictions(
         )
     if not found:
         yield well(where, "asks poplock at the right place")
+
+
+def _other_lists(site: Site, ours: dict[str, str]) -> Iterator[Finding]:
+    """Checks that refuse a granted device as any stranger: nothing asks poplock before them."""
+    for list_ in ("client", "helo", "sender", "recipient"):
+        name = f"smtpd_{list_}_restrictions"
+        items = split(site.output("postconf", "-x", "-h", name) or "")
+        for item, argument in zip(items, [*items, ""][1:], strict=True):
+            if _asks_us(site, item, argument, ours):
+                break
+            if item not in _FOR_STRANGERS and item != "check_policy_service":
+                continue
+            yield look(
+                "Postfix",
+                f"{item} in {name} refuses who may relay, too: nothing before it asks poplock",
+                f"'poplock setup postfix' prints what stands before it, in {_RECIPIENTS}",
+            )
+            break
 
 
 def _my_networks(site: Site) -> Iterator[Finding]:
