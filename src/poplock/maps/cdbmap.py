@@ -83,4 +83,4 @@ class CdbFileMap(FileMap):
             self._image = CdbImage(records)
             self._addresses.clear()
             content = self._content()
-        self._write(content)
+        self._empty(content)

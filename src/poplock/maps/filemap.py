@@ -11,7 +11,7 @@ from pathlib import Path
 from ..config.maps import MapSettings
 from ..core.clock import Clock
 from ..core.errors import MapError
-from .publish import publish
+from .publish import no_space, publish
 
 Content = Callable[[], Iterable[bytes]]
 """What a map held at a moment; called for the bytes of its file."""
@@ -45,6 +45,18 @@ class FileMap:
         except MapError:
             self._changed = True
             raise
+
+    def _empty(self, content: Content) -> None:
+        """Write what is left without grants. Where there is no space for it, the old file goes
+        first: it must not stay, and a map that is missing for a moment lets nobody relay.
+        """
+        try:
+            self._write(content)
+        except MapError as error:
+            if not no_space(error):
+                raise
+            self._path.unlink(missing_ok=True)
+            self._write(content)
 
     def _write(self, content: Content) -> None:
         mode = int(self._settings.mode, 8)

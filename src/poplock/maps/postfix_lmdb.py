@@ -101,7 +101,15 @@ class PostfixLmdbMap:
             self._keys.clear()
             self._waiting.clear()
             self._anew = True
-        self.publish()
+        try:
+            self.publish()
+        except MapError as error:
+            if not isinstance(error.__cause__, self._lmdb.DiskError):
+                raise
+            # A transaction needs pages, even one that takes everything out. A new file needs fewer,
+            # and each smtpd has it at the latest when it ends (max_idle, max_use).
+            self._path.unlink(missing_ok=True)
+            self.publish()
         self._close()
 
     def _write(self, waiting: dict[str, bool], keys: set[str] | None) -> None:

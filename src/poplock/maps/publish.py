@@ -4,6 +4,7 @@ The new content goes to a temporary file in the same folder, onto the disk, and 
 rename(2). A reader sees the old file or the new one; on any failure the old one stays.
 """
 
+import errno
 import grp
 import os
 from collections.abc import Iterable
@@ -37,6 +38,12 @@ def publish(
         with suppress(OSError):
             temporary.unlink()
         raise MapError(f"cannot write the map {path}: {error.strerror}") from error
+
+
+def no_space(error: MapError) -> bool:
+    """Whether it is only for want of space that a file could not be written."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def give(descriptor: int, *, mode: int, group: str | None) -> None:

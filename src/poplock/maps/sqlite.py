@@ -96,7 +96,7 @@ class SqliteMap(FileMap):
         return lambda: [image]
 
     def clear(self) -> None:
-        self._write(lambda: [_empty().serialize()])
+        self._empty(lambda: [_empty().serialize()])
 
     def _write(self, content: Content) -> None:
         super()._write(content)

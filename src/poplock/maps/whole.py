@@ -66,7 +66,7 @@ class WholeFileMap(FileMap):
             static = self._read_static()
         except MapError:
             static = self._path.read_bytes().partition(_MARK)[0] if self._path.exists() else b""
-        self._write(lambda: [static, self._mark])
+        self._empty(lambda: [static, self._mark])
 
     def _read_static(self) -> bytes:
         if self._static_path is None:
