@@ -320,11 +320,15 @@ class Authorizer:
             return self.elsewhere or Unavailable("what is known here is out of date")
         return self.permit(grant, query)
 
-    def permit(self, grant: Grant, query: Query) -> Answer:
-        """What a live grant is worth to who asks."""
-        if self._match_sender and not _owns(grant.user, query.sender):
-            return NoOpinion(f"the sender is not {grant.user} (policy.match_sender)")
-        return Permit(grant)
+    def permit(self, best: Grant, query: Query, rights: Sequence[Grant] = ()) -> Answer:
+        """What live grants of a network are worth to who asks; `seen` has them unless given."""
+        if not self._match_sender or _owns(best.user, query.sender):
+            return Permit(best)
+        now = self.clock.now()
+        for grant in rights or self.seen.find(best.network):  # others behind the same address
+            if grant.live_at(now) and _owns(grant.user, query.sender):
+                return Permit(grant)
+        return NoOpinion(f"the sender is not {best.user} (policy.match_sender)")
 
     def network(self, client: str) -> Network | None:
         """The network of an address as an MTA spelt it; None for what is no address."""

@@ -93,7 +93,7 @@ class OfflineOffice(Office):
         try:
             live = self._rights(network)
             if live:
-                return authorizer.permit(max(live, key=lambda grant: grant.expires_at), query)
+                return authorizer.permit(max(live, key=lambda grant: grant.expires_at), query, live)
             return self._reach(lambda shared: self._none(shared, network))
         except StoreError as error:
             return Unavailable(str(error))

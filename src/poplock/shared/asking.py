@@ -127,7 +127,7 @@ class Asker:
             if rights:
                 best = max(rights, key=lambda grant: grant.expires_at)
                 for one in waiting:
-                    self._tell([one], authorizer.permit(best, one[0]))
+                    self._tell([one], authorizer.permit(best, one[0], rights))
             elif waiting:
                 self._tell(waiting, _none(network, unsettled))
         authorizer.show(changes)
