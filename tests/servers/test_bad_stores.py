@@ -37,7 +37,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 def host(folder: Path, node: str, more: str = "") -> Poplock:
     """A host that shares the store at `node`."""
     folder.mkdir(exist_ok=True)
-    shared = f'[shared]\nnodes = ["{node}"]\nmax_staleness = "1s"\ntimeout = "1s"\n{more}'
+    shared = f'[shared]\nnodes = ["{node}"]\nmax_staleness = "1s"\ntimeout = "3s"\n{more}'
     return Poplock(folder, f"[policy]\nnever_own = false\n{shared}")
 
 

@@ -27,7 +27,7 @@ from ..core.errors import PoplockError
 from ..office import Row
 
 WINDOW = 4  # seconds; an hour in real life
-_PATIENCE = 20.0  # seconds for the daemon to start
+_PATIENCE = 60.0  # seconds for the daemon to start; a busy machine takes a while
 
 
 class Stage(Protocol):
