@@ -14,6 +14,7 @@ from contextlib import suppress
 from .authorizer import Authorizer
 from .core.errors import StoreError
 from .stores import Batch, Store
+from .waiters import Waiters
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Keeper:
         self._history = history_days * 86_400
         self._wanted = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiters = Waiters(self._wanted)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._swept = 0.0
         self.commits = 0
@@ -43,12 +44,9 @@ class Keeper:
 
         Who isn't `urgent` leaves the changes of the next moment the time to go with his.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
-        self._wanted.set()
         if urgent:
             self._urgent.set()
-        await done
+        await self._waiters.done()
 
     async def not_far_behind(self) -> None:
         """Return when few changes wait for the store; never while it doesn't work.
@@ -76,19 +74,16 @@ class Keeper:
 
     async def _commit(self) -> bool:
         batch = self._authorizer.take_pending()
-        waiting, self._waiting = self._waiting, []
         try:
-            await self._in_thread(batch)
+            with self._waiters.round():
+                await self._in_thread(batch)
         except StoreError as error:
-            self._failed(batch, waiting, error)
+            self._failed(batch, error)
             return False
         self.commits += 1
         if self._authorizer.trouble is not None:
             log.warning("the store works again")
             self._authorizer.trouble = None
-        for done in waiting:
-            if not done.done():
-                done.set_result(None)
         return True
 
     async def _in_thread(self, batch: Batch) -> None:
@@ -107,16 +102,13 @@ class Keeper:
         if sweep:
             self._swept = mark.now
 
-    def _failed(self, batch: Batch, waiting: list[asyncio.Future[None]], error: StoreError) -> None:
+    def _failed(self, batch: Batch, error: StoreError) -> None:
         authorizer = self._authorizer
         batch.merge_later(authorizer.pending)
         authorizer.pending = batch
         if authorizer.trouble != str(error):
             log.error("%s; answering 'unavailable' until it works again", error)
         authorizer.trouble = str(error)
-        for done in waiting:
-            if not done.done():
-                done.set_exception(StoreError(str(error)))
 
     async def close(self) -> None:
         """Commit what is left, and stop."""

@@ -11,7 +11,7 @@ MTA that reads them can't be told "unavailable".
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -24,6 +24,7 @@ from .core.grants import Grant
 from .core.table import Change
 from .maps import Map, empty
 from .maps.lease import Lease
+from .waiters import Waiters
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Publisher:
         self._map = map_
         self._lease = lease
         self._wanted = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiters = Waiters(self._wanted)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="map")
         self._anew = True  # the whole table is to be taken over
         self._later: dict[Network, Grant | None] | None = None  # what changes meanwhile
@@ -64,19 +65,17 @@ class Publisher:
                     await self._wanted.wait()
             self._wanted.clear()
             started = time.monotonic()
-            waiting, self._waiting = self._waiting, []
             try:
-                await self._publish()
+                with self._waiters.round():
+                    await self._publish()
             except MapError as error:
                 if self.trouble != str(error):
                     log.error("%s; the old map stays until it works again", error)
                 self.trouble = str(error)
-                self._settle(waiting, error)
                 await asyncio.sleep(RETRY)
                 self._wanted.set()
             else:
                 self.trouble = None
-                self._settle(waiting, None)
                 await asyncio.sleep(max(PACE - (time.monotonic() - started), 0))
 
     async def rewrite(self) -> None:
@@ -86,10 +85,7 @@ class Publisher:
 
     async def shown(self) -> None:
         """Return when the changes until now are in the file; MapError if they can't be."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
-        self._wanted.set()
-        await done
+        await self._waiters.done()
 
     async def close(self) -> None:
         """Take all grants out of the file: nobody would renew it."""
@@ -142,13 +138,3 @@ class Publisher:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    @staticmethod
-    def _settle(waiting: Sequence[asyncio.Future[None]], error: MapError | None) -> None:
-        for done in waiting:
-            if done.done():
-                continue
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(MapError(str(error)))

@@ -17,6 +17,7 @@ from ..core.grants import Grant, Key, Revoked
 from ..stores import Batch
 from ..stores.reaching import SharedStoreError
 from ..stores.redis import RedisStore
+from ..waiters import Waiters
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Teller:
         self._outbox = authorizer.outbox = Batch()
         self._again: deque[Key] = deque()
         self._wanted = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiters = Waiters(self._wanted)
         self._seq = 0.0
         self.memory = 0.0
         """Seconds for which hosts remember revocations, as the store says."""
@@ -50,10 +51,7 @@ class Teller:
 
     async def told(self) -> None:
         """Return when the store has all that was recorded until now; SharedStoreError if not."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
-        self._wanted.set()
-        await done
+        await self._waiters.done()
 
     async def told_if_linked(self) -> None:
         """The same, unless the store can't be reached: then this host's disk is enough."""
@@ -96,17 +94,15 @@ class Teller:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            waiting, self._waiting = self._waiting, []
             try:
-                await self.tell_changes()
-                _settle(waiting, None)
+                with self._waiters.round():
+                    await self.tell_changes()
                 while self._again and not self._wanted.is_set():
                     await self._tell_again()
             except SharedStoreError as error:
                 if self.trouble is None:
                     log.error("%s; what it should hold waits on this host's disk", error)
                 self.trouble = error
-                _settle(waiting, error)
                 await asyncio.sleep(_RETRY)
                 self._wanted.set()
             else:
@@ -155,13 +151,3 @@ class Teller:
                 self.refused.pop(key, None)
             else:
                 self.refused[key] = error
-
-
-def _settle(waiting: Iterable[asyncio.Future[None]], error: SharedStoreError | None) -> None:
-    for done in waiting:
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(SharedStoreError(str(error), error.setting))
