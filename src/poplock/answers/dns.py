@@ -91,6 +91,8 @@ class _Question:
 class DnsDialogue(Dialogue):
     """One connection, whose messages have their length in front, or one datagram."""
 
+    lasts = True
+
     def __init__(self, zone: Zone, *, datagram: bool) -> None:
         self._zone = zone
         self._datagram = datagram

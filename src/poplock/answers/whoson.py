@@ -52,7 +52,7 @@ if TYPE_CHECKING:  # an answer imports nothing but core and wire
 LONGEST_LINE = 1472
 LONGEST_USER = 255
 
-_QUERY = b"QUERY "
+_USUAL = re.compile(rb"QUERY ([0-9.]{7,15})\r?\n\r?\n").fullmatch  # a client's one question
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -64,6 +64,7 @@ class WhosonDialogue(Dialogue):
     """One peer's connection or datagram. `user`: who a LOGIN without a name counts for."""
 
     refuses = True
+    lasts = True
 
     def __init__(
         self, *, datagram: bool = False, user: str = "unnamed", service: str = "pop3"
@@ -73,12 +74,19 @@ class WhosonDialogue(Dialogue):
         self._service = service
         self._buffer = b""
         self._line: bytes | None = None  # of a request whose empty line has not come yet
-        self._said: list[bytes] = []
-        self._behind: deque[list[bytes]] = deque()  # for each open request, what is said after it
+        self._said = b""
+        self._owed: deque[bytes | None] = deque()
+        """For each open request None, and the replies to what came right behind it."""
         self._broken: str | None = None
-        self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
+        usual = _USUAL(data)
+        if usual is not None and not (self._buffer or self._line or self.closing):
+            client = usual[1].decode()
+            if is_ipv4(client):
+                self._owed.append(None)
+                self.at_rest = True
+                return (Query(client),)
         if self._broken is not None:
             raise WireError(self._broken)
         if not data or self.closing:
@@ -95,7 +103,7 @@ class WhosonDialogue(Dialogue):
             self._say(f"*{error}")
             if not requests:
                 raise WireError(self._broken) from None
-            self._refusals.append(self._broken)
+            self._refuse(self._broken)
         return requests
 
     def _cut(self, data: bytes, requests: list[Request]) -> None:
@@ -126,7 +134,7 @@ class WhosonDialogue(Dialogue):
         try:
             request = self._read(line)
         except ValueError as error:
-            self._refusals.append(str(error))
+            self._refuse(str(error))
             self._say(f"*{error}")
         else:
             if request is None:
@@ -134,12 +142,10 @@ class WhosonDialogue(Dialogue):
                 self._say("+QUIT OK")
             else:
                 requests.append(request)
-                self._behind.append([])
+                self._owed.append(None)
 
     def _read(self, line: bytes) -> Request | None:
         """What a line asks or tells; None: QUIT. ValueError says what is wrong."""
-        if line.startswith(_QUERY) and line[6:].replace(b".", b"").isdigit():  # nearly always
-            return Query(_ipv4(line[6:].decode()))
         if _CONTROL.search(line):
             raise ValueError("a control character in a request")
         words = line.split()
@@ -170,22 +176,23 @@ class WhosonDialogue(Dialogue):
             said = "*permission denied"
         else:
             said = "*unavailable, try again later"
-        self._said.append(f"{said}\r\n\r\n".encode())
-        if behind := self._behind.popleft():
-            self._said += behind
-
-    def refusals(self) -> Sequence[str]:
-        refusals, self._refusals = self._refusals, []
-        return refusals
+        owed = self._owed
+        owed.popleft()
+        self._said += f"{said}\r\n\r\n".encode()
+        while owed and owed[0] is not None:
+            self._said += owed.popleft()
 
     def data_to_send(self) -> bytes:
-        said = b"".join(self._said)
-        self._said.clear()
+        said, self._said = self._said, b""
         return said
 
     def _say(self, text: str) -> None:
         """Say what is known at once, in its turn."""
-        (self._behind[-1] if self._behind else self._said).append(f"{text}\r\n\r\n".encode())
+        reply = f"{text}\r\n\r\n".encode()
+        if self._owed:
+            self._owed.append(reply)
+        else:
+            self._said += reply
 
 
 def dialogues(settings: "WhosonSettings", intake: object) -> "MakeDialogue":
@@ -207,13 +214,6 @@ def _only_line(datagram: bytes) -> bytes:
     for _ in range(2):
         datagram = datagram.removesuffix(b"\n").removesuffix(b"\r")
     return datagram
-
-
-def _ipv4(text: str) -> str:
-    """The same text, once it is an address for sure."""
-    if not is_ipv4(text):
-        raise ValueError("that is no IP address")
-    return text
 
 
 def _address(word: bytes) -> IPAddress:

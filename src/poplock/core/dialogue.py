@@ -1,7 +1,7 @@
 """One peer's conversation, without its socket: bytes in, requests out, replies back.
 
 A dialogue has no socket, no clock and no logger; whoever drives it (`net.talk`) has. Made anew for
-each connection, or each datagram.
+each connection, or each datagram unless it lasts.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +26,10 @@ class Dialogue:
     may take to arrive runs."""
     closing = False
     """Set when the peer has said good-bye: the connection ends once all replies are sent."""
+    lasts: ClassVar[bool] = False
+    """Whether it is as new once it has said all there is to a datagram, and serves for the next."""
+    refusals: list[str] | None = None
+    """Why requests were refused in the protocol's own words; whoever drives it takes that away."""
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         """The requests that are complete now; WireError where the peer is wrong.
@@ -41,9 +45,11 @@ class Dialogue:
         """What has been said since the last call."""
         return b""
 
-    def refusals(self) -> Sequence[str]:
-        """Why requests since the last call were refused in the protocol's own words."""
-        return ()
+    def _refuse(self, why: str) -> None:
+        """Note that a request was refused in the protocol's own words."""
+        if self.refusals is None:
+            self.refusals = []
+        self.refusals.append(why)
 
 
 MakeDialogue = Callable[[IPAddress | None, bool], Dialogue]

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core.addresses import IPAddress, parse_ip
 from ..core.errors import WireError
@@ -30,21 +30,13 @@ _Address = tuple[Any, ...] | str | bytes
 _Back = _Address | None  # None: a unix socket without a name
 
 
-class _Sender(NamedTuple):
-    """Who sends datagrams, and what he may do."""
-
-    name: str
-    address: IPAddress | None
-    rights: Rights
-
-
 class DatagramServer:
     """One datagram socket of a service."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self._socket: socket.socket
-        self._senders: dict[str, _Sender] = {}
+        self._exchanges: dict[str, _Exchange] = {}  # each sender's last
         self._replies: list[tuple[bytes, _Address]] | None = None
         """What goes out together; None: what is said goes out at once."""
 
@@ -69,22 +61,16 @@ class DatagramServer:
             while len(received) < _BATCH:
                 received.append(recvfrom(_LONGEST))
         replies = self._replies = []
+        exchanges = self._exchanges
         for data, back in received:
-            self._hear(data, back)
+            host = back[0] if type(back) is tuple else ""
+            exchange = exchanges.get(host) or self._meet(host)
+            if not exchange.idle:
+                exchange = exchanges[host] = exchange.another()
+            exchange.hear(data, back)
         self._replies = None
         for data, back in replies:
             self.send(data, back)
-
-    def _hear(self, data: bytes, back: _Back) -> None:
-        service = self.service
-        host = back[0] if type(back) is tuple else ""
-        sender = self._senders.get(host) or self._meet(host)
-        try:
-            _Exchange(self, back, sender).hear(data)
-        except WireError as error:
-            service.complain(sender.name, str(error))
-        except Exception:
-            log.exception("%s: a bug in the dialogue with %s", service.name, sender.name)
 
     def send(self, data: bytes, back: _Address) -> None:
         """Reply, in company where others are about to be; what can't be sent now is lost."""
@@ -94,45 +80,63 @@ class DatagramServer:
         with suppress(OSError):
             self._socket.sendto(data, back)
 
-    def _meet(self, host: str) -> _Sender:
+    def _meet(self, host: str) -> "_Exchange":
         """A sender, remembered: his address is read and looked up once."""
         address = parse_ip(host.partition("%")[0]) if host else None
-        if len(self._senders) >= _MOST_SENDERS:
-            self._senders.clear()
+        if len(self._exchanges) >= _MOST_SENDERS:
+            self._exchanges.clear()
         rights = self.service.rights(address)
-        sender = self._senders[host] = _Sender(host or "a local program", address, rights)
-        return sender
+        made = _Exchange(self, host or "a local program", address, rights)
+        self._exchanges[host] = made
+        return made
 
 
 class _Exchange(Talk):
-    """One datagram and the replies to it."""
+    """One datagram of a sender and the replies to it, and then the next."""
 
-    def __init__(self, server: DatagramServer, back: _Back, sender: _Sender) -> None:
+    _piecewise = False  # all replies to a datagram stand in one
+
+    def __init__(
+        self, server: DatagramServer, name: str, address: IPAddress | None, rights: Rights
+    ) -> None:
         self._server = server
-        self._back = back  # where replies go
-        self._name = sender.name
-        super().__init__(server.service, sender.address, sender.rights, datagram=True)
+        self._sender = (name, address, rights)
+        self._back: _Back  # where replies go
+        super().__init__(server.service, address, rights, datagram=True)
+        self._lasts = self._dialogue.lasts
+        self.idle = True
+        """Whether it can take a datagram."""
 
-    def hear(self, data: bytes) -> None:
+    def another(self) -> "_Exchange":
+        """One with the same sender."""
+        return _Exchange(self._server, *self._sender)
+
+    def hear(self, data: bytes, back: _Back) -> None:
         """Take one datagram."""
         if not self._admitted:
-            raise WireError("it is not among the peers")
+            self._service.complain(self._peer(), "it is not among the peers")
+            return
+        self.idle = False
+        self._back = back
         try:
-            requests = self._dialogue.receive_data(data)
-        except WireError:
+            self._take(self._dialogue.receive_data(data))
+        except WireError as error:
             self._say()  # what the protocol says to a wrong request
-            raise
-        self._take(requests)
-
-    def _say(self) -> bool:
-        return not self._waiting and super()._say()  # all replies to a datagram stand in one
+            self._service.complain(self._peer(), str(error))
+        except Exception:
+            log.exception("%s: a bug in the dialogue with %s", self._service.name, self._peer())
+        else:
+            self.idle = self._lasts and not self._waiting
 
     def _send(self, data: bytes) -> None:
         if self._back:  # a program with an unbound unix socket can't be answered
             self._server.send(data, self._back)
 
+    def _close(self) -> None:
+        self._lasts = False
+
     def _closed(self) -> bool:
         return self._server.closed
 
     def _peer(self) -> str:
-        return self._name
+        return self._sender[0]

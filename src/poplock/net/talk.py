@@ -32,6 +32,7 @@ _tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak r
 class Talk:
     """One conversation."""
 
+    _piecewise = True  # whether what is said goes out though the rest has to wait
     _held: Sequence[Request] = ()  # the one that waits, and those behind it
     _waiting = False
     _stop_waiting: Callable[[], None] | None = None
@@ -44,23 +45,19 @@ class Talk:
         self._check = service.authority.check
         self._patience = service.limits.patience
         self._may_ask, self._may_tell = rights
+        # Whether it makes sense to listen to this peer at all.
+        self._admitted = self._may_ask or self._may_tell or self._dialogue.refuses
 
-    @property
-    def _admitted(self) -> bool:
-        """Whether it makes sense to listen to this peer at all."""
-        return self._may_ask or self._may_tell or self._dialogue.refuses
-
-    def _take(self, requests: Sequence[Request]) -> None:
-        """Go through what the dialogue has understood."""
-        if self._waiting:
-            self._held = [*self._held, *requests]
-        else:
-            self._answer(requests)
-
-    def _answer(
+    def _take(
         self, requests: Sequence[Request], waited: bool = False, found: Answer | None = None
     ) -> None:
-        """Reply in order, up to what has to wait; `found` is the answer to the first."""
+        """Reply in order to what the dialogue has understood, up to what has to wait.
+
+        `found` is the answer to the first.
+        """
+        if self._waiting:
+            self._held = [*self._held, *requests]
+            return
         dialogue, number = self._dialogue, 0
         while number < len(requests):
             request = requests[number]
@@ -83,7 +80,8 @@ class Talk:
                 if self._told(events):
                     self._held = requests[number:]
                     break
-        self._say()
+        if self._piecewise or not self._waiting:
+            self._say()
 
     def _told(self, events: Sequence[Event]) -> bool:
         """Record what the peer tells; True if the conversation has to wait for that."""
@@ -166,7 +164,7 @@ class Talk:
             return
         self._resume()
         held, self._held = self._held, ()
-        self._answer(held, waited, found)
+        self._take(held, waited, found)
 
     def _forget(self) -> None:
         """The peer has gone."""
@@ -175,12 +173,15 @@ class Talk:
 
     def _say(self) -> bool:
         """Send what the dialogue has said; whether that was anything."""
-        for why in self._dialogue.refusals():
-            self._service.complain(self._peer(), why)
-        reply = self._dialogue.data_to_send()
+        dialogue = self._dialogue
+        if dialogue.refusals:
+            for why in dialogue.refusals:
+                self._service.complain(self._peer(), why)
+            dialogue.refusals = None
+        reply = dialogue.data_to_send()
         if reply:
             self._send(reply)
-        if self._dialogue.closing and not self._waiting:
+        if dialogue.closing and not self._waiting:
             self._close()
         return bool(reply)
 

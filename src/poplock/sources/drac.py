@@ -83,7 +83,6 @@ class DracDialogue(Dialogue):
         self._open: deque[int] = deque()  # transaction ids of the calls that wait for their outcome
         self._said = bytearray()
         self._broken: str | None = None
-        self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if self._broken is not None:
@@ -99,7 +98,7 @@ class DracDialogue(Dialogue):
             self._broken, self.closing = str(error), True
             if not requests:
                 raise
-            self._refusals.append(self._broken)
+            self._refuse(self._broken)
         return requests
 
     def _take(self, message: bytes, requests: list[Request]) -> None:
@@ -113,7 +112,7 @@ class DracDialogue(Dialogue):
         try:
             ip = self._read(call)
         except _RefusedError as error:
-            self._refusals.append(str(error))
+            self._refuse(str(error))
             self._say(xid, *error.body)
         else:
             if ip is None:
@@ -151,10 +150,6 @@ class DracDialogue(Dialogue):
         elif type(outcome) is Refused:
             result = _ADD_PERM
         self._say(self._open.popleft(), _ACCEPTED, _AUTH_NONE, 0, _SUCCESS, result)
-
-    def refusals(self) -> Sequence[str]:
-        refusals, self._refusals = self._refusals, []
-        return refusals
 
     def data_to_send(self) -> bytes:
         said = bytes(self._said)

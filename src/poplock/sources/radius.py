@@ -131,7 +131,6 @@ class RadiusDialogue(Dialogue):
         self._request = b""
         self._proxy_state = b""
         self._said = b""
-        self._refusals: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if not data:  # the end of the datagram
@@ -170,7 +169,7 @@ class RadiusDialogue(Dialogue):
             ]
         addresses, user = _addresses(attributes), _user(attributes)
         if addresses and not user:
-            self._refusals.append("a session without a User-Name, or one that is not printable")
+            self._refuse("a session without a User-Name, or one that is not printable")
             return ()
         since = None
         if status == _INTERIM and _SESSION_TIME in attributes:
@@ -202,10 +201,6 @@ class RadiusDialogue(Dialogue):
         head += (_HEADER + len(self._proxy_state)).to_bytes(2, "big")
         signed = head + self._request[4:_HEADER] + self._proxy_state + secret
         self._said = head + _md5(signed) + self._proxy_state
-
-    def refusals(self) -> Sequence[str]:
-        refusals, self._refusals = self._refusals, []
-        return refusals
 
     def data_to_send(self) -> bytes:
         said, self._said = self._said, b""

@@ -57,6 +57,7 @@ class SyslogDialogue(Dialogue):
     """One connection, or one datagram where there are no `frames`."""
 
     acknowledges = False
+    lasts = True
 
     def __init__(self, reader: Reader, sender: bytes, frames: Frames | None) -> None:
         self._reader = reader

@@ -32,7 +32,7 @@ def said_to(data: bytes) -> bytes:
     """The reply to a datagram that is nothing but wrong."""
     talk = datagram()
     assert talk.receive_data(data) == []
-    assert len(talk.refusals()) == 1
+    assert talk.refusals is not None and len(talk.refusals) == 1
     return talk.data_to_send()
 
 

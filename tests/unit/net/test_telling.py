@@ -38,7 +38,6 @@ class Lines(Dialogue):
     def __init__(self, peer: IPAddress | None = None, datagram: bool = False) -> None:
         self.buffer = b""
         self.out = b""
-        self.wrong: list[str] = []
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         self.buffer += data
@@ -52,13 +51,9 @@ class Lines(Dialogue):
         """What needs nobody else to be answered."""
         if line == b"!":
             self.out += b"wrong\n"
-            self.wrong.append("it said !")
+            self._refuse("it said !")
         self.closing = line == b"."
         return False
-
-    def refusals(self) -> Sequence[str]:
-        wrong, self.wrong = self.wrong, []
-        return wrong
 
     def read(self, line: str) -> Request:
         if line[:1] == "?":

@@ -287,7 +287,7 @@ def test_a_session_without_a_name_is_answered_counted_and_earns_nothing(
 ) -> None:
     talk, request = dialogue(), packet(status(START), *ANN[1:], ADDRESS, *user)
     assert talk.receive_data(request) == ()
-    assert len(talk.refusals()) == 1
+    assert talk.refusals is not None and len(talk.refusals) == 1
     assert response_is_right(talk.data_to_send(), request)
 
 
