@@ -33,11 +33,11 @@ class PermitLog:
         waiting.extend(self._authorizer.take_uses())
         for number in range(1, len(waiting) + 1):
             use = waiting.popleft()
-            key = use.grant.key
-            sums[use.client, key] = sums.get((use.client, key), 0) + use.count
+            client, key = use.place.client, use.grant.key
+            sums[client, key] = sums.get((client, key), 0) + use.count
             if self._logged:
                 times = f" ({use.count} times)" if use.count > 1 else ""
-                log.info("permit %s: login of %s by %s%s", use.client, key.user, key.source, times)
+                log.info("permit %s: login of %s by %s%s", client, key.user, key.source, times)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
 

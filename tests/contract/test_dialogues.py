@@ -28,13 +28,13 @@ NEEDED = {"dns": {"zone": "relay.example.org"}}
 """The keys that a type can't do without."""
 
 
-def dialogue(name: str) -> Dialogue:
-    """What a peer of this kind of answer meets on a stream."""
+def dialogue(name: str, *, datagram: bool = False) -> Dialogue:
+    """What a peer of this kind of answer meets."""
     if name == "opensmtpd":  # which no socket is for
         return OpenSmtpdDialogue()
     text = {"type": name, "listen": "inet:127.0.0.1:1", **NEEDED.get(name, {})}
     settings = msgspec.convert(text, AnswerTypes)
-    return make_dialogues(settings, with_sender=True)(None, False)
+    return make_dialogues(settings, with_sender=True)(None, datagram)
 
 
 def transcript(name: str) -> tuple[bytes, list[Query]]:
@@ -172,3 +172,43 @@ def test_a_key_that_is_no_address_is_nobodys(name: str, key: bytes) -> None:
         with pytest.raises(ValueError):
             parse_ip(query.client)
         talk.reply(query, NoOpinion("no"))
+
+
+DATAGRAMS = {
+    "whoson": [b"QUERY 203.0.113.9\r\n\r\n", b"QUERY 2001:db8::1", b"NOOP", b"QUERY x", b"QUIT"],
+    "dns": [
+        b"\x12\x34\1\0\0\1\0\0\0\0\0\0\0019\003113\0010\003203" + zone + b"\0\1\0\1"
+        for zone in (b"\5relay\7example\3org\0", b"\5RELAY\7example\3org\0", b"\3org\0")
+    ],
+}
+"""Real ones, of the answers that take datagrams."""
+
+
+@pytest.mark.parametrize("name", DATAGRAMS)
+@given(data=st.data())
+def test_one_that_lasts_says_to_each_datagram_what_a_new_one_would(
+    name: str, data: st.DataObject
+) -> None:
+    real = st.sampled_from(DATAGRAMS[name])
+    cut = st.builds(lambda whole, size: whole[:size], real, st.integers(0, 40))
+    outcomes = st.sampled_from([Permit(GRANT), NoOpinion("no"), Unavailable("disk full")])
+    lasting = dialogue(name, datagram=True)
+    assert lasting.lasts
+    pairs = st.tuples(real | cut | st.binary(max_size=60), outcomes)
+    for datagram, outcome in data.draw(st.lists(pairs, max_size=10)):
+        said = said_to(lasting, datagram, outcome)
+        assert said == said_to(dialogue(name, datagram=True), datagram, outcome)
+        if lasting.closing or isinstance(said, str):
+            lasting = dialogue(name, datagram=True)
+
+
+def said_to(talk: Dialogue, datagram: bytes, outcome: Answer) -> tuple[object, ...] | str:
+    """The questions in a datagram, what is said to it and why it was refused; or the error."""
+    try:
+        queries = list(talk.receive_data(datagram))
+    except WireError as error:
+        return str(error)
+    for query in queries:
+        talk.reply(query, outcome)
+    refusals, talk.refusals = talk.refusals, None
+    return queries, talk.data_to_send(), refusals

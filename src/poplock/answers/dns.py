@@ -15,20 +15,20 @@ their way down (RFC 9156). Other types: no data. Outside the zone: REFUSED. EDNS
 far as saying so (RFC 6891). A reply is at most 512 bytes, so nothing is ever cut off.
 
 A codec of our own, because this room has none but the standard library and needs one question and
-three records of it; a library's objects would cost more than all the rest of an answer. What is
-asked nearly always, an IPv4 address, is read by one pattern; whatever that doesn't fit, label by
-label.
+three records of it; a library's objects would cost more than all the rest of an answer. MTAs ask
+the same again at each message, so a question is read once, and its replies are encoded once: all
+but the id, which is new each time. Who may relay is not remembered here.
 
 Limits: a message has at most 1024 bytes. Security: whoever may ask learns who logged in from where;
 over UDP nobody proves who asks, and a stranger gets no reply, so that none is sent to a victim.
 """
 
-import re
 import struct
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..core.answers import NoOpinion, Outcome, Permit, Query
 from ..core.dialogue import Dialogue, MakeDialogue, Request
@@ -40,9 +40,13 @@ if TYPE_CHECKING:  # an answer imports nothing but core and wire
 LONGEST_MESSAGE = 1024
 LONGEST_TEXT = 200  # of the user's name, so that a reply has less than 512 bytes with any zone
 
-_HEADER = struct.Struct("!6H")
+_REMEMBERED = 4096  # questions, and replies: 3 MiB, or 10 where each is as long as can be
+
+_ID = 2  # bytes
+_REST = struct.Struct("!5H")  # of the header
 _TYPES = struct.Struct("!2H")
 _RECORD = struct.Struct("!2HIH")
+_NAME_AT = _ID + _REST.size  # in a message
 
 _QR, _AA, _RD, _OPCODE = 0x8000, 0x0400, 0x0100, 0x7800
 _NOERROR, _FORMERR, _SERVFAIL, _NXDOMAIN, _NOTIMP, _REFUSED = range(6)
@@ -58,34 +62,33 @@ _OUR_OPT_BADVERS = b"\0" + _RECORD.pack(_OPT, 1232, _BADVERS >> 4 << 24, 0)
 _OCTETS = {b"%d" % n: str(n) for n in range(256)}
 _NIBBLES = frozenset(b"%x" % n for n in range(16))
 
-_LABELS = {bytes([len(octet)]) + octet: text for octet, text in _OCTETS.items()}
-_USUAL = (
-    rb"(?s)..[\x00\x01].\x00\x01\x00\x00\x00\x00\x00([\x00\x01])"
-    rb"([\x01-\x03][0-9]+)([\x01-\x03][0-9]+)([\x01-\x03][0-9]+)([\x01-\x03][0-9]+)"
-    rb"(?i:%b)\x00(.)\x00\x01(\x00\x00\x29..\x00\x00..\x00\x00)?"
-)
-"""Header, name, type and class, and EDNS's record without options."""
-
 
 class Zone:
     """The operator's zone, as questions are compared with it."""
 
     def __init__(self, name: str) -> None:
         self.labels = tuple(label.encode() for label in name.lower().rstrip(".").split("."))
-        text = b"".join(bytes([len(label)]) + label for label in self.labels) + b"\0"
-        self.size = len(text)  # in a message
-        self.usual = re.compile(_USUAL % re.escape(text)).fullmatch
+        self.size = sum(1 + len(label) for label in self.labels) + 1  # in a message
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Question:
-    """What a reply needs of its question."""
+    """A message but for its id: what it asks, and what its replies need of it."""
 
-    ident: int
     flags: int
     text: bytes = b""  # name, type and class as they came
     qtype: int = 0
+    zone_at: int = 0  # where the zone's name begins
     edns: bool = False
+    query: Query | None = None
+    reply: bytes = b""
+    """Without an id, where there is no query."""
+    replies: dict[type[Outcome], bytes] = field(default_factory=dict)
+    """To the query: what was encoded before, without an id."""
+
+
+_REPLIED = _Question(0)
+"""Stands beside a reply where else a question stands beside its id."""
 
 
 class DnsDialogue(Dialogue):
@@ -97,13 +100,13 @@ class DnsDialogue(Dialogue):
         self._zone = zone
         self._datagram = datagram
         self._buffer = b""
-        self._owed: deque[_Question | bytes] = deque()
-        """What is asked of the authority, and the replies to what came right behind it."""
-        self._replies: list[bytes] = []
+        self._owed: deque[tuple[bytes, _Question]] = deque()
+        """Ids and questions that await the authority, and replies to what came behind them."""
+        self._said = b""
 
-    def receive_data(self, data: bytes) -> list[Query]:
+    def receive_data(self, data: bytes) -> Sequence[Query]:
         if self._datagram:
-            return self._read(data) if data else []
+            return self._read(data) if data else ()
         buffer = self._buffer + data if self._buffer else data
         requests: list[Query] = []
         start = 0
@@ -120,102 +123,107 @@ class DnsDialogue(Dialogue):
         return requests
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        owed, replies = self._owed, self._replies
-        question = cast(_Question, owed.popleft())
-        if type(outcome) is Permit:
-            records = _records(question.qtype, outcome.grant.user)
-            replies.append(self._encode(question, _NOERROR, *records))
-        else:
-            code = _NXDOMAIN if type(outcome) is NoOpinion else _SERVFAIL
-            replies.append(self._encode(question, code))
-        while owed and type(owed[0]) is bytes:
-            replies.append(cast(bytes, owed.popleft()))
+        owed = self._owed
+        ident, question = owed.popleft()
+        self._said += self._framed(
+            ident, question.replies.get(type(outcome)) or _answer(question, outcome)
+        )
+        while owed and owed[0][1] is _REPLIED:
+            self._said += owed.popleft()[0]
 
     def data_to_send(self) -> bytes:
-        data = b"".join(self._replies)
-        self._replies.clear()
-        return data
+        said, self._said = self._said, b""
+        return said
 
-    def _read(self, message: bytes) -> list[Query]:
+    def _read(self, message: bytes) -> Sequence[Query]:
         """The query of a message; what needs no authority is answered at once."""
-        usual = self._zone.usual(message)
-        if usual is not None:
-            additional, d, c, b, a, qtype, opt = usual.groups()
-            try:
-                client = f"{_LABELS[a]}.{_LABELS[b]}.{_LABELS[c]}.{_LABELS[d]}"
-            except KeyError:
-                return self._read_by_label(message)
-            if (opt is None) == (additional == b"\0"):
-                ident, flags = _TYPES.unpack_from(message)
-                text = message[12 : usual.end(6) + 2]
-                self._owed.append(_Question(ident, flags, text, qtype[0], opt is not None))
-                return [Query(client)]
-        return self._read_by_label(message)
-
-    def _read_by_label(self, message: bytes) -> list[Query]:
-        if not _HEADER.size <= len(message) <= LONGEST_MESSAGE:
-            raise WireError("no DNS message")
-        ident, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
-        if flags & _QR:
-            raise WireError("a DNS reply, not a question")
-        question = _Question(ident, flags)
-        if flags & _OPCODE:
-            self._say(question, _NOTIMP)
-            return []
-        try:
-            if questions != 1 or answers or authorities:
-                raise WireError("not one question")
-            labels, end = _name(message.lower(), _HEADER.size)  # lengths are below the letters
-            qtype, qclass = _TYPES.unpack_from(message, end)
-            version = _edns(message, end + _TYPES.size, additional)
-        except (WireError, IndexError, struct.error):
-            self._say(question, _FORMERR)
-            return []
-        text = message[_HEADER.size : end + _TYPES.size]
-        question = _Question(ident, flags, text, qtype, version is not None)
-        inside = len(labels) - len(self._zone.labels)
-        if version:
-            self._say(question, _BADVERS)
-        elif inside < 0 or labels[inside:] != self._zone.labels or qclass not in (_IN, _ANY):
-            self._say(question, _REFUSED)
-        elif (client := _client(labels[:inside])) is None:
-            self._say(question, _NXDOMAIN)
-        elif client:
-            self._owed.append(question)
-            return [Query(client)]
-        elif not inside and qtype in (_SOA, _ANY):
-            self._say(question, _NOERROR, self._soa(question))
+        ident, question = message[:_ID], _read(self._zone, message[_ID:])
+        if question.query is not None:
+            self._owed.append((ident, question))
+            return (question.query,)
+        reply = self._framed(ident, question.reply)
+        if self._owed:
+            self._owed.append((reply, _REPLIED))
         else:
-            self._say(question, _NOERROR)
-        return []
+            self._said += reply
+        return ()
 
-    def _say(self, question: _Question, code: int, *records: bytes) -> None:
-        """Reply to what needs no authority, in its turn."""
-        (self._owed or self._replies).append(self._encode(question, code, *records))
-
-    def _encode(self, question: _Question, code: int, *records: bytes) -> bytes:
-        """One reply; the SOA stands in it where there is no record, so that nobody caches that."""
-        denied = not records and code in (_NOERROR, _NXDOMAIN)
-        header = _HEADER.pack(
-            question.ident,
-            _QR | _AA | question.flags & (_OPCODE | _RD) | code & 15,
-            question.text != b"",
-            len(records),
-            denied,
-            question.edns,
-        )
-        authority = self._soa(question) if denied else b""
-        opt = b""
-        if question.edns:
-            opt = _OUR_OPT_BADVERS if code == _BADVERS else _OUR_OPT
-        message = b"".join((header, question.text, *records, authority, opt))
+    def _framed(self, ident: bytes, reply: bytes) -> bytes:
+        message = ident + reply
         return message if self._datagram else len(message).to_bytes(2) + message
 
-    def _soa(self, question: _Question) -> bytes:
-        return _soa(_HEADER.size + len(question.text) - _TYPES.size - self._zone.size)
+
+@lru_cache(_REMEMBERED)
+def _read(zone: Zone, data: bytes) -> _Question:
+    """Read a message that has lost its id."""
+    message = bytes(_ID) + data
+    if not _NAME_AT <= len(message) <= LONGEST_MESSAGE:
+        raise WireError("no DNS message")
+    flags, questions, answers, authorities, additional = _REST.unpack_from(message, _ID)
+    if flags & _QR:
+        raise WireError("a DNS reply, not a question")
+    if flags & _OPCODE:
+        return _replied(_Question(flags), _NOTIMP)
+    try:
+        if questions != 1 or answers or authorities:
+            raise WireError("not one question")
+        labels, end = _name(message.lower(), _NAME_AT)  # lengths are below the letters
+        qtype, qclass = _TYPES.unpack_from(message, end)
+        version = _edns(message, end + _TYPES.size, additional)
+    except (WireError, IndexError, struct.error):
+        return _replied(_Question(flags), _FORMERR)
+    text = data[_REST.size : end + _TYPES.size - _ID]
+    question = _Question(flags, text, qtype, end - zone.size, version is not None)
+    inside = len(labels) - len(zone.labels)
+    if version:
+        return _replied(question, _BADVERS)
+    if inside < 0 or labels[inside:] != zone.labels or qclass not in (_IN, _ANY):
+        return _replied(question, _REFUSED)
+    client = _client(labels[:inside])
+    if client is None:
+        return _replied(question, _NXDOMAIN)
+    if client:
+        question.query = Query(client)
+        return question
+    asks_soa = not inside and qtype in (_SOA, _ANY)
+    return _replied(question, _NOERROR, *[_soa(question.zone_at)] if asks_soa else [])
 
 
-@lru_cache(256)  # names are no longer
+def _replied(question: _Question, code: int, *records: bytes) -> _Question:
+    """One that needs no authority, with its reply."""
+    question.reply = _encode(question, code, *records)
+    return question
+
+
+def _answer(question: _Question, outcome: Outcome) -> bytes:
+    """Encode an answer of the authority; remembered, unless it names a user."""
+    if type(outcome) is Permit:
+        reply = _encode(question, _NOERROR, *_records(question.qtype, outcome.grant.user))
+        if question.qtype in (_TXT, _ANY):
+            return reply
+    else:
+        reply = _encode(question, _NXDOMAIN if type(outcome) is NoOpinion else _SERVFAIL)
+    question.replies[type(outcome)] = reply
+    return reply
+
+
+def _encode(question: _Question, code: int, *records: bytes) -> bytes:
+    """A reply without its id; the SOA where there is no record, so that nobody caches that."""
+    denied = not records and code in (_NOERROR, _NXDOMAIN)
+    rest = _REST.pack(
+        _QR | _AA | question.flags & (_OPCODE | _RD) | code & 15,
+        question.text != b"",
+        len(records),
+        denied,
+        question.edns,
+    )
+    authority = _soa(question.zone_at) if denied else b""
+    opt = b""
+    if question.edns:
+        opt = _OUR_OPT_BADVERS if code == _BADVERS else _OUR_OPT
+    return b"".join((rest, question.text, *records, authority, opt))
+
+
 def _soa(zone_at: int) -> bytes:
     """The SOA of the zone whose name begins there in the message."""
     zone = (_POINTER | zone_at).to_bytes(2)

@@ -39,7 +39,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..core.addresses import IPAddress, is_ipv4, parse_ip
-from ..core.answers import NoOpinion, Outcome, Permit, Query, Refused
+from ..core.answers import NoOpinion, Outcome, Permit, Query, Refused, Unavailable
 from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Login, Logout
@@ -52,7 +52,17 @@ if TYPE_CHECKING:  # an answer imports nothing but core and wire
 LONGEST_LINE = 1472
 LONGEST_USER = 255
 
-_USUAL = re.compile(rb"QUERY ([0-9.]{7,15})\r?\n\r?\n").fullmatch  # a client's one question
+_QUERY = b"QUERY "
+_END = b"\r\n\r\n"
+_REPLIES: dict[type[Outcome], bytes] = {
+    NoOpinion: b"-Not Logged in\r\n\r\n",
+    Unavailable: b"*unavailable, try again later\r\n\r\n",
+    Refused: b"*permission denied\r\n\r\n",
+}
+_KEPT: dict[type[Request], bytes] = {
+    Login: b"+LOGIN OK\r\n\r\n",
+    Logout: b"+LOGOUT OK\r\n\r\n",
+}
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -80,13 +90,15 @@ class WhosonDialogue(Dialogue):
         self._broken: str | None = None
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
-        usual = _USUAL(data)
-        if usual is not None and not (self._buffer or self._line or self.closing):
-            client = usual[1].decode()
-            if is_ipv4(client):
-                self._owed.append(None)
-                self.at_rest = True
-                return (Query(client),)
+        if (
+            data.startswith(_QUERY)
+            and data.endswith(_END)
+            and is_ipv4(client := data[len(_QUERY) : -len(_END)].decode("latin-1"))
+            and not (self._buffer or self._line or self.closing)
+        ):
+            self._owed.append(None)  # one question: what nearly always comes
+            self.at_rest = True
+            return (Query(client),)
         if self._broken is not None:
             raise WireError(self._broken)
         if not data or self.closing:
@@ -167,20 +179,16 @@ class WhosonDialogue(Dialogue):
 
     def reply(self, request: Request, outcome: Outcome) -> None:
         if type(outcome) is Permit:
-            said = f"+{_shown(outcome.grant.user)}"
-        elif type(outcome) is NoOpinion:
-            said = "-Not Logged in"
+            self._said += f"+{_shown(outcome.grant.user)}\r\n\r\n".encode()
         elif outcome is None:
-            said = "+LOGIN OK" if type(request) is Login else "+LOGOUT OK"
-        elif type(outcome) is Refused:
-            said = "*permission denied"
+            self._said += _KEPT[type(request)]
         else:
-            said = "*unavailable, try again later"
+            self._said += _REPLIES[type(outcome)]
         owed = self._owed
         owed.popleft()
-        self._said += f"{said}\r\n\r\n".encode()
-        while owed and owed[0] is not None:
-            self._said += owed.popleft()
+        while owed and (behind := owed[0]) is not None:
+            self._said += behind
+            owed.popleft()
 
     def data_to_send(self) -> bytes:
         said, self._said = self._said, b""

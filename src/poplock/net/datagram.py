@@ -11,7 +11,6 @@ together: each that goes alone wakes its client, which costs more than to answer
 import asyncio
 import logging
 import socket
-from contextlib import suppress
 from typing import Any
 
 from ..core.addresses import IPAddress, parse_ip
@@ -37,8 +36,8 @@ class DatagramServer:
         self.service = service
         self._socket: socket.socket
         self._exchanges: dict[str, _Exchange] = {}  # each sender's last
-        self._replies: list[tuple[bytes, _Address]] | None = None
-        """What goes out together; None: what is said goes out at once."""
+        self._replies: list[tuple[bytes, _Back]] = []  # that go out together
+        self._reading = False
 
     async def start(self, sock: socket.socket) -> None:
         """Serve on a bound socket that doesn't block."""
@@ -55,30 +54,40 @@ class DatagramServer:
         return self._socket.fileno() < 0
 
     def _ready(self) -> None:
-        recvfrom = self._socket.recvfrom
+        recvfrom, exchanges = self._socket.recvfrom, self._exchanges
         received: list[tuple[bytes, _Back]] = []
-        with suppress(OSError):
+        try:
             while len(received) < _BATCH:
                 received.append(recvfrom(_LONGEST))
-        replies = self._replies = []
-        exchanges = self._exchanges
-        for data, back in received:
-            host = back[0] if type(back) is tuple else ""
-            exchange = exchanges.get(host) or self._meet(host)
-            if not exchange.idle:
-                exchange = exchanges[host] = exchange.another()
-            exchange.hear(data, back)
-        self._replies = None
-        for data, back in replies:
-            self.send(data, back)
+        except OSError:
+            pass  # nearly always: that was all
+        self._reading = True
+        try:
+            for data, back in received:
+                host = back[0] if type(back) is tuple else ""
+                exchange = exchanges.get(host) or self._meet(host)
+                if not exchange.idle:
+                    exchange = exchanges[host] = exchange.another()
+                exchange.hear(data, back)
+        finally:
+            self._reading = False
+            self._send()
 
-    def send(self, data: bytes, back: _Address) -> None:
-        """Reply, in company where others are about to be; what can't be sent now is lost."""
-        if self._replies is not None:
-            self._replies.append((data, back))
-            return
-        with suppress(OSError):
-            self._socket.sendto(data, back)
+    def reply(self, data: bytes, back: _Back) -> None:
+        """Send, in company where others are about to be; what can't be sent now is lost."""
+        self._replies.append((data, back))
+        if not self._reading:
+            self._send()
+
+    def _send(self) -> None:
+        replies, self._replies = self._replies, []
+        sendto = self._socket.sendto
+        for data, back in replies:
+            if back:  # a program with an unbound unix socket can't be answered
+                try:
+                    sendto(data, back)
+                except OSError:
+                    continue
 
     def _meet(self, host: str) -> "_Exchange":
         """A sender, remembered: his address is read and looked up once."""
@@ -129,8 +138,7 @@ class _Exchange(Talk):
             self.idle = self._lasts and not self._waiting
 
     def _send(self, data: bytes) -> None:
-        if self._back:  # a program with an unbound unix socket can't be answered
-            self._server.send(data, self._back)
+        self._server.reply(data, self._back)
 
     def _close(self) -> None:
         self._lasts = False

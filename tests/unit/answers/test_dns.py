@@ -149,6 +149,19 @@ def test_edns_is_answered_with_edns_and_a_version_to_come_with_ours() -> None:
     assert reply[-11:] == b"\0" + struct.pack("!HHIH", 41, 1232, 1 << 24, 0)
 
 
+def test_a_question_that_was_asked_before_is_answered_by_todays_answer_with_its_own_id() -> None:
+    again = b"\0\1" + question(qtype=TXT)[2:]
+    assert replied(question(qtype=TXT), grant("ann"))[2].endswith(b"\3ann")
+    assert replied(question(qtype=TXT), grant("bob"))[2].endswith(b"\3bob")
+    assert [replied(question(), o)[0] for o in (grant(), NoOpinion("x"), grant())] == [0, 3, 0]
+    talk = DnsDialogue(ZONE, datagram=True)
+    (query,) = talk.receive_data(again)
+    talk.reply(query, Unavailable("x"))
+    assert talk.data_to_send()[:4] == b"\0\1\x85\2"
+    other = DnsDialogue(Zone("example.org"), datagram=True)
+    assert not other.receive_data(question(qtype=TXT)), "in another zone it is another question"
+
+
 @given(data=st.binary(max_size=200), flags=st.integers(0, 0x7FFF))
 def test_any_datagram_gives_a_query_a_reply_or_a_wire_error(data: bytes, flags: int) -> None:
     talk = DnsDialogue(ZONE, datagram=True)

@@ -400,6 +400,90 @@ def test_a_burst_of_datagrams_leaves_the_others_their_turns(loop: str) -> None:
     assert max(Noting.heard.values()) <= 32
 
 
+class Lasting(Lines):
+    """The same, as new after each datagram; counted when it is made."""
+
+    lasts = True
+    made = 0
+
+    def __init__(self, peer: IPAddress | None = None, datagram: bool = False) -> None:
+        Lasting.made += 1
+        super().__init__(peer, datagram)
+
+
+async def each_answered(world: World, datagrams: Sequence[bytes]) -> list[bytes]:
+    """The replies of one server to as many datagrams, sent at once."""
+    server = DatagramServer(world.service)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    await server.start(sock)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(sock.getsockname())
+            client.setblocking(False)
+            for data in datagrams:
+                client.send(data)
+            receive = asyncio.get_running_loop().sock_recv
+            return [await asyncio.wait_for(receive(client, 100), 5) for _ in datagrams]
+    finally:
+        await server.close()
+
+
+@pytest.mark.parametrize(
+    ("datagrams", "made"),
+    [
+        ([b"?203.0.113.9\n"] * 3, 1),
+        ([b"?203.0.113.9\n", b"!\n", b"?203.0.113.9\n"], 1),
+        ([b"?203.0.113.9\n.\n", b"?203.0.113.9\n"], 2),  # it has said good-bye
+        ([b"+203.0.113.9\n", b"?203.0.113.8\n"], 2),  # it waits for the disk
+    ],
+)
+def test_a_dialogue_that_lasts_serves_until_it_waits_or_ends(
+    datagrams: list[bytes], made: int
+) -> None:
+    Lasting.made = 0
+    asyncio.run(each_answered(World(Lasting), datagrams))
+    assert Lasting.made == made
+
+
+def test_a_dialogue_is_not_used_again_after_what_was_wrong_for_it() -> None:
+    async def story() -> None:
+        world = World(Lasting)
+        server = DatagramServer(world.service)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        await server.start(sock)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(sock.getsockname())
+            client.setblocking(False)
+            client.send(b"?203.0.113.9\ngarbage\n?203.0.113.8")  # the rest would stay in it
+            client.send(b"?203.0.113.9\n")
+            receive = asyncio.get_running_loop().sock_recv
+            assert await asyncio.wait_for(receive(client, 100), 5) == b"no\n"
+        assert world.service.refused == 1
+        await server.close()
+
+    Lasting.made = 0
+    asyncio.run(story())
+    assert Lasting.made == 2
+
+
+def test_a_datagram_that_waits_holds_up_no_other_of_its_sender() -> None:
+    async def story() -> None:
+        world = World(Lasting)
+        world.disk.clear()
+        asking = asyncio.create_task(each_answered(world, [b"+203.0.113.9\n", b"?203.0.113.9\n"]))
+        while not world.authorizer.counts.permits:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert not asking.done()
+        world.disk.set()
+        assert await asking == [b"yes\n", b"kept\n"]
+
+    asyncio.run(story())
+
+
 def test_a_datagram_that_is_too_long_is_seen_to_be(tmp_path: Path) -> None:
     Noting.heard.clear()
 
