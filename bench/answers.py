@@ -3,17 +3,21 @@
 As the bench `policy`, whose code this is: the real `poplock run` with 5,000 grants and all answers
 configured, against c/epoll.c, under c/load.c, in turns. The line protocol, as Exim's readsocket
 speaks it, has a connection for each request on both sides: its requests a second are connections.
-Over UDP there is a socket for each of the "connections".
+Over UDP there is a socket for each of the "connections", and a null loop stands beside WHOSON: what
+is left when nothing is read, looked up, counted or checked.
 """
 
+import socket
+import sys
 from contextlib import ExitStack
 
 from . import common
 from .common import Row, compiled, daemon, fill, place, running
 from .forms import FORMS
-from .policy import GRANTS, Turn, figures, loaded
+from .policy import GRANTS, beside_null, figures, loaded
 
 LEAST = 0.45
+WITH_NULL = "whoson over UDP"
 
 
 def run(quick: bool = False) -> list[Row]:
@@ -31,15 +35,35 @@ def run(quick: bool = False) -> list[Row]:
                 if not form.udp:
                     port = peers[name]
                     common.wait_for(lambda port=port: common.listens(port), "the peer")
+            null = common.free_port()
+            command = [sys.executable, "-m", "bench.null_loop", null, "udp"]
+            null_pid = exits.enter_context(running(command, common.SERVER_CPU))
+            common.wait_for(lambda: _replies(null), "the null loop")
             for name, form in FORMS.items():
+                servers = [(our_pid, ours[name]), (pids[name], peers[name])]
+                if name == WITH_NULL:
+                    servers.append((null_pid, null))
                 for connections in (8, 64):
-                    turns: list[Turn] = []
-                    for _ in range(rounds):
-                        a = loaded(our_pid, ours[name], connections, seconds, form)
-                        c = loaded(pids[name], peers[name], connections, seconds, form)
-                        turns.append((a, c))
-                    rows += figures(name, connections, LEAST, turns)
+                    turns = [
+                        [loaded(pid, port, connections, seconds, form) for pid, port in servers]
+                        for _ in range(rounds)
+                    ]
+                    rows += figures(name, connections, LEAST, [(a, c) for a, c, *_ in turns])
+                    if name == WITH_NULL:
+                        rows.append(beside_null(name, connections, turns))
     return rows
+
+
+def _replies(port: int) -> bool:
+    """Whether somebody is at that port of UDP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.1)
+        sock.connect(("127.0.0.1", port))
+        try:
+            sock.send(b"QUERY 20.0.0.0")
+            return bool(sock.recv(100))
+        except OSError:
+            return False
 
 
 def _answer(name: str, port: int) -> str:

@@ -42,7 +42,7 @@ def run(quick: bool = False) -> list[Row]:
                     for _ in range(rounds)
                 ]
                 rows += figures("policy", connections, least, [(a, c) for a, c, _ in turns])
-                rows.append(_beside_null(connections, turns))
+                rows.append(beside_null("policy", connections, turns))
     return rows
 
 
@@ -94,12 +94,15 @@ def figures(name: str, connections: int, least: float, turns: list[Turn]) -> lis
     ]
 
 
-def _beside_null(connections: int, turns: list[list[Row]]) -> Row:
-    ours, _, null = (list(results) for results in zip(*turns, strict=True))
+def beside_null(name: str, connections: int, turns: list[list[Row]]) -> Row:
+    """How much of what a loop can do we do, and how much of C's that would be."""
+    ours, c, null = (list(results) for results in zip(*turns, strict=True))
+    of_c = statistics.median(_ratios("rate", null, c))
     return row(
-        f"policy requests/s, {connections} connections, of the null loop",
-        f"{_middle(ours, 'rate'):,.0f}/s",
-        f"null loop {_middle(null, 'rate'):,.0f}/s",
+        f"{name} requests/s, {connections} connections, of the null loop",
+        f"{_middle(ours, 'rate'):,.0f}/s, {_middle(ours, 'each') * 1e6:.1f} µs each",
+        f"null loop {_middle(null, 'rate'):,.0f}/s, {_middle(null, 'each') * 1e6:.1f} µs each;"
+        f" {of_c:.2f} of C",
         _ratios("rate", ours, null),
     )
 
