@@ -4,7 +4,9 @@ As the bench `policy`, whose code this is: the real `poplock run` with 5,000 gra
 configured, against c/epoll.c, under c/load.c, in turns. The line protocol, as Exim's readsocket
 speaks it, has a connection for each request on both sides: its requests a second are connections.
 Over UDP there is a socket for each of the "connections", and a null loop stands beside WHOSON: what
-is left when nothing is read, looked up, counted or checked.
+is left when nothing is read, looked up, counted or checked. There is also a run with clients that
+don't sleep: a server that is slower than the generator wakes it once for each batch of replies, and
+one that isn't never does.
 """
 
 import socket
@@ -14,7 +16,7 @@ from contextlib import ExitStack
 from . import common
 from .common import Row, compiled, daemon, fill, place, running
 from .forms import FORMS
-from .policy import GRANTS, beside_null, figures, loaded
+from .policy import GRANTS, beside_null, figures, in_turns
 
 LEAST = 0.45
 WITH_NULL = "whoson over UDP"
@@ -44,13 +46,16 @@ def run(quick: bool = False) -> list[Row]:
                 if name == WITH_NULL:
                     servers.append((null_pid, null))
                 for connections in (8, 64):
-                    turns = [
-                        [loaded(pid, port, connections, seconds, form) for pid, port in servers]
-                        for _ in range(rounds)
-                    ]
+                    turns = in_turns(servers, rounds, connections, seconds, form)
                     rows += figures(name, connections, LEAST, [(a, c) for a, c, *_ in turns])
                     if name == WITH_NULL:
                         rows.append(beside_null(name, connections, turns))
+                    if form.udp:
+                        turns = in_turns(
+                            servers[:2], rounds, connections, seconds, form, awake=True
+                        )
+                        called = f"{name}, clients awake:"
+                        rows += figures(called, connections, None, [(a, c) for a, c in turns])
     return rows
 
 

@@ -258,10 +258,13 @@ def load(
     grants: int,
     form: Form,
     within: Sequence[str] = (),
+    *,
+    awake: bool = False,
 ) -> Row:
-    """One run of c/load.c. `within`: stands before the command."""
+    """One run of c/load.c. `within`: stands before the command. `awake`: it never sleeps."""
     numbers = [str(port), str(connections), str(seconds), str(grants)]
-    command = [*within, compiled("load"), *numbers, *form.load_arguments()]
+    how = [*form.load_arguments(), *["awake"] * awake]
+    command = [*within, compiled("load"), *numbers, *how]
     done = subprocess.run(
         command, check=True, capture_output=True, timeout=PATIENCE, preexec_fn=pin(CLIENT_CPU)
     )

@@ -12,6 +12,7 @@ answer costs each server leaves the generator out altogether: the target is held
 
 import statistics
 import sys
+from collections.abc import Sequence
 
 from . import common
 from .common import Row, compiled, cpu_seconds, daemon, fill, load, place, row, running
@@ -37,10 +38,7 @@ def run(quick: bool = False) -> list[Row]:
                 common.wait_for(lambda port=port: common.listens(port), "the peer")
             rows = []
             for connections, least in ((8, 0.5), (64, 0.45)):
-                turns = [
-                    [loaded(pid, port, connections, seconds, POLICY) for pid, port in servers]
-                    for _ in range(rounds)
-                ]
+                turns = in_turns(servers, rounds, connections, seconds, POLICY)
                 rows += figures("policy", connections, least, [(a, c) for a, c, _ in turns])
                 rows.append(beside_null("policy", connections, turns))
     return rows
@@ -50,16 +48,34 @@ Turn = tuple[Row, Row]
 """One run of ours and one of the C server."""
 
 
-def loaded(pid: int, port: int, connections: int, seconds: float, form: Form) -> Row:
+def loaded(
+    pid: int, port: int, connections: int, seconds: float, form: Form, *, awake: bool = False
+) -> Row:
     """A run of the generator, with the share of its time that the server was busy."""
     before = cpu_seconds(pid)
-    result = load(port, connections, seconds, GRANTS, form)
+    result = load(port, connections, seconds, GRANTS, form, awake=awake)
     busy = cpu_seconds(pid) - before
     each = busy / result["with_warm_up"]
     return result | {"each": each, "server_cpu": each * result["rate"]}
 
 
-def figures(name: str, connections: int, least: float, turns: list[Turn]) -> list[Row]:
+def in_turns(
+    servers: Sequence[tuple[int, int]],
+    rounds: int,
+    connections: int,
+    seconds: float,
+    form: Form,
+    *,
+    awake: bool = False,
+) -> list[list[Row]]:
+    """Of each round, a run of each server (process id, port)."""
+    return [
+        [loaded(pid, port, connections, seconds, form, awake=awake) for pid, port in servers]
+        for _ in range(rounds)
+    ]
+
+
+def figures(name: str, connections: int, least: float | None, turns: list[Turn]) -> list[Row]:
     """Rate, CPU time and p99 of ours beside C's."""
     ours, c = (list(results) for results in zip(*turns, strict=True))
 
@@ -89,7 +105,7 @@ def figures(name: str, connections: int, least: float, turns: list[Turn]) -> lis
             f"{_middle(ours, 'p99_us'):,.0f} µs",
             f"C {_middle(c, 'p99_us'):,.0f} µs",
             _ratios("p99_us", ours, c),
-            most=3 if connections == 64 else None,
+            most=3 if connections == 64 and least is not None else None,
         ),
     ]
 

@@ -8,6 +8,8 @@
  *
  * Usage: load PORT CONNECTIONS SECONDS GRANTS REQUEST YES NO [close | verdict] [udp]
  *        load PORT CONNECTIONS SECONDS GRANTS dns [udp]
+ * and `awake` behind all that: it asks the kernel again and again instead of sleeping until a reply
+ * comes, so that no server pays for waking it.
  * In REQUEST, {ip} is the client and {ip+8} the length of its text plus 8. `close`: a connection for
  * each request, which the server ends. `verdict`: the first byte of a reply counts, and it is whole
  * with CRLF CRLF. Or DNS, for addresses in the zone relay.example. `udp`: datagrams; one that gets no
@@ -184,6 +186,8 @@ static int by_size(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
+    int awake = argc > 1 && !strcmp(argv[argc - 1], "awake");
+    argc -= awake;
     if (argc < 6)
         return 2;
     udp = !strcmp(argv[argc - 1], "udp");
@@ -212,7 +216,7 @@ int main(int argc, char **argv)
     uint64_t begin = nanoseconds(CLOCK_MONOTONIC) + (uint64_t)(WARM_UP * 1e9);
     uint64_t end = begin + (uint64_t)(seconds * 1e9), now = 0, cpu = 0, answered = 0, all_answers = 0;
     while (now < end && !stopped) {
-        int ready = epoll_wait(poll, events, BATCH, 1000);
+        int ready = epoll_wait(poll, events, BATCH, awake ? 0 : 1000);
         for (int i = 0; i < ready; i++) {
             struct smtpd *s = events[i].data.ptr;
             if (!heard(s))
@@ -237,7 +241,7 @@ int main(int argc, char **argv)
                 ask(s);
             }
         }
-        if (!ready && udp) {
+        if (!ready && udp && !awake) {
             fprintf(stderr, "load: a datagram got no reply within a second\n");
             exit(1);
         }
