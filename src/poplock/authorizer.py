@@ -284,7 +284,7 @@ class Authorizer:
         """Remember what an MTA was told."""
         self._count(answer, self._places.get(query.client) or self._place(query.client))
 
-    # An MTA asks at every recipient: a client is looked up once for both, and `match` would be felt.
+    # An MTA asks at every recipient: a client is looked up once for both; `match` would be felt.
 
     def _decide(self, query: Query, place: Place) -> Answer | Elsewhere:
         if self._trouble is not None:
