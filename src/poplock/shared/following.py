@@ -5,8 +5,8 @@ every host and taken off whatever the store says. What is remembered answers for
 after the last heartbeat and not a moment longer. A push says only that there are new revocations:
 until they have been read, later heartbeats count for nothing.
 
-A store that has just been made, or has become another server, may lack what it should hold. Then
-it is told all we know again, and for `max_staleness` "no grant" is no answer.
+A master that has become another server, or was emptied, may lack what it should hold. Then it is
+told all we know again, and for `max_staleness` "no grant" is no answer.
 """
 
 import asyncio
@@ -14,9 +14,7 @@ import logging
 import math
 from collections.abc import Coroutine
 from contextlib import suppress
-from secrets import token_hex
 
-import msgspec
 from redis.exceptions import AskError, MovedError
 
 from ..authorizer import Authorizer
@@ -24,12 +22,14 @@ from ..config.shared import SharedSection
 from ..core.errors import StoreError
 from ..core.grants import Revoked
 from ..core.table import Change
-from ..scales import FOLLOWED, measured_offset
+from ..scales import measured_offset
 from ..stores.reaching import LIBRARY_ERRORS, Master, SharedStoreError
 from ..stores.redis import RedisStore
 from ..stores.tracking import Beat, Identity, Tracker
 from .asking import Asker
 from .links import Link, Links
+from .loading import Loader
+from .schema import Schema
 from .telling import Teller
 from .time import CommonTime
 from .view import Hold, View
@@ -38,14 +38,6 @@ log = logging.getLogger(__name__)
 
 _RETRY = 0.5  # seconds
 _MASTERS_AGAIN = 5.0  # seconds between two looks at who the masters are
-
-
-class Known(msgspec.Struct):
-    """What a host remembers of the store while that is out of reach."""
-
-    epoch: str
-    offset: float
-    memory: float = 0.0
 
 
 class Following:
@@ -66,10 +58,7 @@ class Following:
         # Without answers, what is revoked and whether the store is the same is all that counts.
         own = (store.revoked_key, store.schema_key)
         self._followed = own if hold is Hold.NOTHING else (store.prefix,)
-        self._known: Known | None = None
-        self._position = ""
         self._first: set[str] = set()  # the masters of the beginning
-        self._reload = asyncio.Event()
         self._masters_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pushed = 0  # times that we were told of new revocations
@@ -88,6 +77,10 @@ class Following:
             hold=hold,
             on_moved=self._masters_changed.set,
         )
+        self._schema = Schema(
+            authorizer, store, self.links, self.time, self.teller, settings.max_staleness
+        )
+        self._loader = Loader(authorizer, store, self.links, self.view, self.asker)
         authorizer.on_revoked(self._revoked)
         authorizer.seen = self.view.table
         authorizer.fresh_until = float("-inf")
@@ -99,60 +92,29 @@ class Following:
         The first time that a host does this the store must be there: SharedStoreError. Later it
         starts without.
         """
-        if position is not None:
-            with suppress(msgspec.MsgspecError):
-                self._known = msgspec.json.decode(position, type=Known)
-                self._authorizer.remember_for(self._known.memory)
+        self._schema.recall(position)
         clock = self._authorizer.clock
         try:
             offset = await measured_offset(self._store, clock)
             schema = await self._store.get(self._store.schema_key)
-            await self._check_schema(clock.wall() + offset, schema)
+            await self._schema.check(clock.wall() + offset, schema)
             revoked = self._store.revocations(await self._store.get(self._store.revoked_key))
         except SharedStoreError as error:
-            if self._known is None:
+            if self._schema.known is None:
                 raise
             log.error("%s; going on with what this host knows", error)
             self.trouble = error
-            offset, revoked = self._known.offset, []
+            offset, revoked = self._schema.known.offset, []
         self.time.follow(offset)
-        self._note()
+        self._schema.note()
         for each in revoked:  # before this host tells what they meet
             self._authorizer.learn(each)
-
-    async def _check_schema(self, store_time: float, text: bytes | None) -> None:
-        """Whose keys these are; an empty store becomes ours."""
-        store = self._store
-        schema = store.schema(text)
-        if schema is None:
-            others = self._known is None and await store.others_keys()
-            # Another host may have made it just now.
-            schema = store.schema(await store.get(store.schema_key)) if others else None
-        if schema is None:
-            if others:
-                raise SharedStoreError(
-                    f"{store.reach.place} has keys under {store.prefix} but no {store.schema_key}:"
-                    " they are another program's, or the engine evicts keys (maxmemory-policy"
-                    " must be noeviction)",
-                    "shared.prefix",
-                )
-            await store.make_schema(token_hex(8), store_time)
-            schema = store.schema(await store.get(store.schema_key))
-        if schema is None:
-            raise SharedStoreError(f"{store.reach.place} does not keep what it is given")
-        if self._known is None or self._known.epoch != schema.epoch:
-            self._known = Known(schema.epoch, self.time.offset)
-            self.teller.tell_all()
-        self._authorizer.remember_for(schema.memory)
-        self.teller.memory = schema.memory
-        age = store_time - schema.made
-        if 0 <= age < self._staleness:
-            self.links.settle(self._staleness - age)
 
     async def run(self) -> None:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._load())
+            if self._everything:
+                tasks.create_task(self._loader.run())
             await self._track(tasks)
 
     async def _track(self, tasks: asyncio.TaskGroup) -> None:
@@ -211,7 +173,7 @@ class Following:
             log.warning("%s is linked again", name)
         link.up, link.why = True, None
         self._refresh()
-        self._reload.set()
+        self._loader.again()
         self.teller.try_now()
 
     def lost(self, name: str, why: SharedStoreError) -> None:
@@ -232,7 +194,7 @@ class Following:
             self.links.settle(self._staleness)
             self.teller.tell_all()
             self._doubt()
-            self._reload.set()
+            self._loader.again()
             self._spawn(self._learn())
             return
         changes: list[Change] = []
@@ -259,7 +221,7 @@ class Following:
             self._heard = beat.sent
             link.fresh = min(beat.sent, self._unread)
             self.time.beat(beat)
-            self._note()
+            self._schema.note()
         self._refresh()
 
     def _refresh(self) -> None:
@@ -283,7 +245,7 @@ class Following:
             revoked, schema = [await links.tracker(key).ask("GET", key) for key in keys]
             for each in store.revocations(revoked):
                 self._authorizer.learn(each)
-            await self._check_schema(self._authorizer.clock.now(), schema)
+            await self._schema.check(self._authorizer.clock.now(), schema)
         except (*LIBRARY_ERRORS, StoreError) as error:
             if isinstance(error, MovedError | AskError):
                 self._masters_changed.set()
@@ -292,7 +254,7 @@ class Following:
             asyncio.get_running_loop().call_later(_RETRY, self._learn_again)
         else:
             if not links.revocations_known:
-                self._reload.set()  # it may have waited for this
+                self._loader.again()  # it may have waited for this
             links.revocations_known = True
             self.trouble = None
             self._unread = math.inf if self._pushed == pushed else heard
@@ -306,42 +268,6 @@ class Following:
         if changes:
             self._authorizer.show(changes)
 
-    def _note(self) -> None:
-        """Keep what must be known to start without the store."""
-        if self._known is None:
-            return
-        self._known.offset = round(self.time.offset, 1)
-        self._known.memory = self._authorizer.memory
-        position = msgspec.json.encode(self._known).decode()
-        if position != self._position:
-            self._position = position
-            self._authorizer.pending.positions[FOLLOWED] = position
-            self._authorizer.wake()
-
-    # All rights, for maps.
-
-    async def _load(self) -> None:
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            if not self._everything:
-                continue
-            try:
-                await self._load_all()
-            except SharedStoreError:
-                await asyncio.sleep(_RETRY)
-                self._reload.set()
-
-    async def _load_all(self) -> None:
-        if self.links.why_not() is not None or not self.links.all_up:
-            return  # it will be wanted again when they are linked
-        known = {grant.network for grant in self.view.table}
-        async for networks in self._store.networks():
-            await self.asker.find({network: [] for network in networks})
-            known.difference_update(networks)
-        await self.asker.find({network: [] for network in known})
-        self._authorizer.blind = False
-
     def sweep(self) -> None:
         """What has ended is forgotten; maps are closed when nothing can be relied on."""
         authorizer = self._authorizer
@@ -352,7 +278,7 @@ class Following:
             authorizer.show([Change(grant.key, None) for grant in gone])
         if self._everything and now > authorizer.fresh_until and not authorizer.blind:
             authorizer.blind = True
-            self._reload.set()
+            self._loader.again()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
