@@ -1,8 +1,10 @@
 """Reads every right in the shared store, for maps: at first, and whenever changes were missed."""
 
 import asyncio
+from collections.abc import Collection
 
 from ..authorizer import Authorizer
+from ..core.addresses import Network
 from ..stores.reaching import SharedStoreError
 from ..stores.redis import RedisStore
 from .asking import Asker
@@ -45,7 +47,11 @@ class Loader:
             return  # it will be wanted again when they are linked
         known = {grant.network for grant in self._view.table}
         async for networks in self._store.networks():
-            await self._asker.find({network: [] for network in networks})
+            await self._ask(networks)
             known.difference_update(networks)
-        await self._asker.find({network: [] for network in known})
+        await self._ask(known)
         self._authorizer.blind = False
+
+    async def _ask(self, networks: Collection[Network]) -> None:
+        if networks:  # a look at a part of the store may show none
+            await self._asker.find({network: [] for network in networks})
