@@ -18,6 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from poplock.control import Grant
+from poplock.core.errors import PoplockError
 from testbed.place import end_namespace, namespace
 from tests.contract.test_maps import ALL
 from tests.daemon import Poplock
@@ -107,8 +109,8 @@ def test_a_full_folder_keeps_the_old_maps_and_mends_itself(folder: Folder) -> No
     folder.fill()
     # Many, so that no map finds room for them in pages that it has already.
     for number in range(10, 30):
-        done = folder.poplock.run("grant", f"203.0.113.{number}", "--user", "bob")
-    assert "No space left" in done.stdout + done.stderr
+        with pytest.raises(PoplockError, match="No space left"):
+            folder.poplock.ask(Grant(f"203.0.113.{number}", "bob", 3600.0))
     folder.poplock.until(lambda: folder.all_in_trouble("No space left"), "status says so")
     assert folder.all_hold(1), folder.grants()
     folder.drain()

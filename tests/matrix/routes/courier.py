@@ -10,14 +10,16 @@ from tests.daemon import ROOT
 from ..route import Place, Route
 
 _FILE = "/etc/courier/esmtpd"
+_CHECK = "/usr/bin/poplock-check"
 
 
-def _start(place: Place) -> None:
-    """With the lines of `poplock setup courier-mta`."""
+def start(place: Place, more: str = "", behind: str = "") -> None:
+    """With the lines of `poplock setup courier-mta`, `more` of them, and a program behind ours."""
     shutil.copy(ROOT / "programs/poplock-check", place.shared)
-    place.host.run(["cp", "/shared/poplock-check", "/usr/bin/poplock-check"])
+    place.host.run(["cp", "/shared/poplock-check", _CHECK])
     place.host.run(["sh", "-c", "cp /etc/courier/smtpaccess/default /shared/maps/ || :"])
-    servers.start_courier_mta(place.host, place.printed("courier-mta")[_FILE])
+    printed = place.printed("courier-mta")[_FILE].replace(_CHECK, f"{_CHECK} {behind}".strip())
+    servers.start_courier_mta(place.host, more + printed)
 
 
 ROUTES = (
@@ -25,7 +27,7 @@ ROUTES = (
         "Courier, poplock-check",
         ("courier-mta", "netbase"),
         '[[map]]\ntype = "directory"\npath = "{maps}/grants"\n',
-        _start,
+        start,
         soft=False,
         clears=True,
     ),
@@ -34,7 +36,7 @@ ROUTES = (
         ("courier-mta", "netbase"),
         '[[map]]\ntype = "text"\nform = "courier"\npath = "{maps}/poplock"\n'
         'after = ["/usr/bin/env", {enter}, "/usr/sbin/makesmtpaccess"]\n',
-        _start,
+        start,
         soft=False,
         clears=True,
     ),
