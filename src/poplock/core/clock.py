@@ -7,8 +7,8 @@ never live longer for it. So every time inside poplock is on one scale that
 - jumps forward when the wall clock does: time that may have passed is taken as passed,
 - never goes back.
 
-While no step has happened the scale *is* the wall clock. After a step back it stays ahead;
-`from_wall` and `to_wall` translate at the edges (log stamps in, what people read out).
+While no step has happened the scale *is* the wall clock. After a step back it stays ahead:
+`ahead_of_wall` is added to log stamps as they come in, `to_wall` takes it off what people read.
 
 Hosts that share a store share a scale too: the store's clock. Each measures how far its own wall
 clock is off (`follow`), and a host that is an hour wrong grants and answers as all others do.
@@ -156,11 +156,6 @@ def ahead_of_wall(clock: Clock) -> float:
     """
     difference = clock.now() - clock.wall()
     return difference if abs(difference) > _NOISE else 0.0
-
-
-def from_wall(clock: Clock, stamp: float) -> float:
-    """The time on poplock's scale of something that a wall clock stamped; never in the future."""
-    return min(stamp + ahead_of_wall(clock), clock.now())
 
 
 def to_wall(clock: Clock, moment: float) -> float:

@@ -7,6 +7,7 @@ ended. First halves of logins that are told in two lines go with it.
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from ..dialects.scanner import Scanner
 from .intake import Intake
 from .tail import Tail
 from .watch import Watch
+
+log = logging.getLogger(__name__)
 
 SLICE = 4096  # bytes between two turns of the answers while MTAs ask: at most 0.3 ms of work
 _QUIET = 50  # slices without a question
@@ -76,6 +79,12 @@ class FileSource:
         if position is not None:
             self._scanner.pending.load(json.loads(position).get("pending", []))
         tail = Tail(self._path, position, grace=GRACE)
+        if tail.lost_place:
+            log.warning(
+                "%s: where reading had stopped is in no file of this log any more, so all that is"
+                " there is read; logins in files that are gone are lost",
+                self._path,
+            )
         try:
             async with Watch(self._path) as watch:
                 while True:

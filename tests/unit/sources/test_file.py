@@ -105,6 +105,20 @@ def read_on(log: Path, position: str | None) -> tuple[list[Event], str | None]:
     return seen, places[-1]
 
 
+def test_a_place_that_is_in_no_file_any_more_is_told_and_all_that_is_there_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(line("from 192.0.2.7", 1) + line("user ann", 1))
+    _, position = read_on(log, None)
+    assert caplog.text == ""
+    log.unlink()
+    log.write_bytes(line("from 192.0.2.8", 2) + line("user bob", 2))
+    events, _ = read_on(log, position)
+    assert [(str(e.ip), e.user) for e in events] == [("192.0.2.8", "bob")]
+    assert f"{log}: where reading had stopped" in caplog.text
+
+
 def test_a_login_is_known_though_the_reader_was_killed_between_its_two_lines(
     tmp_path: Path,
 ) -> None:
