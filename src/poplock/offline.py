@@ -18,6 +18,8 @@ from .core.grants import Grant
 from .core.table import GrantTable
 from .office import Office, Row
 from .scales import kept_offset, measured_offset
+from .shared.rights import rights
+from .shared.view import View
 from .stores import Batch, Store
 from .stores.reaching import SharedStoreError
 from .stores.redis import RedisStore
@@ -113,28 +115,13 @@ class OfflineOffice(Office):
         return self._reach(lambda shared: self._read(shared, network))
 
     async def _read(self, shared: RedisStore, network: Network | None) -> Sequence[Grant]:
-        held = GrantTable()
+        known = GrantTable()
         revoked = shared.revocations(await shared.get(shared.revoked_key))
         for each in (*self._authorizer.table.revocations(), *revoked):
-            held.revoke(each)
-        if network is not None:
-            await self._gather(shared, [network], held)
-        else:
-            async for networks in shared.networks():
-                await self._gather(shared, networks, held)
-        now = self._authorizer.clock.now()
-        latest = now + self._settings.max_skew  # a later login: some clock was wrong
-        return [g for g in held if g.live_at(now) and g.last_login <= latest]
-
-    @staticmethod
-    async def _gather(shared: RedisStore, networks: Sequence[Network], held: GrantTable) -> None:
-        for document in (await shared.find(networks)).values():
-            if isinstance(document, StoreError):
-                raise document
-            for revoked in document.revoked:
-                held.revoke(revoked)
-            for grant in document.grants:
-                held.give(grant)
+            known.revoke(each)
+        view = View(known, self._settings.max_skew)
+        found = rights(shared, view, self._authorizer.clock.now(), network)
+        return list({grant.key: grant async for grant in found}.values())
 
     def _reach(self, work: Callable[[RedisStore], Awaitable[T]]) -> T:
         async def run() -> T:

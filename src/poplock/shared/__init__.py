@@ -5,19 +5,18 @@ remember (`asking`), and follows what changes there (`following`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from ..authorizer import Authorizer
 from ..config.shared import SharedSection
 from ..core.addresses import Network
 from ..core.answers import Answer, Elsewhere, Query
-from ..core.errors import StoreError
-from ..core.grants import Grant
+from ..core.grants import Grant, Key
 from ..core.table import GrantTable
 from ..stores.reaching import SharedStoreError
 from ..stores.redis import RedisStore
 from .following import Following
+from .rights import rights
 from .view import Hold, View
 
 
@@ -78,23 +77,12 @@ class Shared:
         """
         now, after = self._authorizer.clock.now(), self._authorizer.table
         view = View(before or after, self._settings.max_skew)
-        held: dict[object, Grant] = {}  # SCAN may tell one twice
-        async for networks in self._networks(network):
-            for document in (await self._store.find(networks)).values():
-                if isinstance(document, StoreError):
-                    raise document
-                for grant in view.rights(document, now):
-                    taken = before is None or after.revoked_at(*grant.key) >= grant.last_login
-                    if user in (None, grant.user) and taken:
-                        held[grant.key] = grant
+        held: dict[Key, Grant] = {}
+        async for grant in rights(self._store, view, now, network):
+            taken = before is None or after.revoked_at(*grant.key) >= grant.last_login
+            if user in (None, grant.user) and taken:
+                held[grant.key] = grant
         return list(held.values())
-
-    async def _networks(self, network: Network | None) -> AsyncIterator[list[Network]]:
-        if network is not None:
-            yield [network]
-            return
-        async for networks in self._store.networks():
-            yield networks
 
     def troubles(self) -> list[str]:
         """What is wrong, for `status`."""
