@@ -8,6 +8,7 @@ import pytest
 
 from poplock.answers import ANSWERS
 from poplock.cli import VERBS
+from poplock.cli.setup import NAMES
 from poplock.config.listen import Tls
 from poplock.config.load import parse_config
 from poplock.config.model import Config
@@ -65,10 +66,43 @@ def test_each_row_of_a_table_has_its_heading(page: str, names: dict[str, str]) -
     assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == list(names)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+
+
+def links(page: Path) -> list[Path]:
+    found = re.findall(r"\]\(([^)#:]+)(?:#[^)]+)?\)", page.read_text())
+    return [(page.parent / target).resolve() for target in found]
+
+
+@every_page
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target in links(page):
+        assert target.exists(), target
+
+
+@every_page
+def test_links_into_a_page_lead_to_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        text = (page.parent / target).read_text() if target else page.read_text()
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        slugs = {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+        assert anchor in slugs, f"{target}#{anchor}"
+
+
+@every_page
+def test_commands_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text()
+    for verb, name in re.findall(r"(?:`|\$ |/)poplock ([a-z]+)(?: ([a-z][\w-]*))?", text):
+        assert verb in VERBS
+        assert verb != "setup" or name in (*NAMES, ""), name
+    for script in re.findall(r"scripts/([\w-]+)", text):
+        assert (ROOT / "scripts" / script).exists(), script
+
+
+def test_each_page_can_be_found_from_the_first() -> None:
+    indexes = [DOCS / "README.md", *DOCS.glob("*/*/README.md")]
+    found = {page for index in indexes for page in links(index)}
+    assert {page for page in DOCS.rglob("*.md") if page not in found} == {DOCS / "README.md"}
 
 
 def examples() -> list[tuple[str, str]]:
