@@ -20,8 +20,12 @@ def start_opensmtpd(
     host: Host,
     table: str,
     match: str = 'match from src <poplock> for any action "outbound"',
+    listen: str = "listen on 0.0.0.0",
 ) -> None:
-    """An MTA for example.org, where `user` lives, that relays for the clients of `table`."""
+    """An MTA for example.org, where `user` lives, that relays for the clients of `table`.
+
+    `listen` is for IPv4, and what it needs.
+    """
     host.run(["useradd", "-m", "user"])
     # It looks up each client's name before it greets; here nobody answers but this file.
     addresses = [f"{net}{i}" for net in ("203.0.113.", "2001:db8:1::") for i in range(2, 10)]
@@ -30,7 +34,7 @@ def start_opensmtpd(
     host.write(
         "/etc/smtpd.conf",
         f"{table}\n"
-        "listen on 0.0.0.0\n"
+        f"{listen}\n"
         "listen on ::\n"
         'action "local" mbox\n'
         'action "outbound" relay\n'

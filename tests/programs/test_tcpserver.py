@@ -235,10 +235,10 @@ def test_poplock_allow_never_fails_a_login(folder: Path, spool: str) -> None:
         assert talk(port, "127.0.0.2", b"root secret\n") == "+OK"
 
 
-def check(folder: Path, **env: str) -> str:
+def check(folder: Path, program: str = SMTPD, **env: str) -> str:
     """poplock-check by itself, as tcpserver starts it."""
     result = subprocess.run(
-        [str(CHECK), "sh", "-c", SMTPD],
+        [str(CHECK), "sh", "-c", program],
         env={"PATH": os.environ["PATH"], "POPLOCK_MAP": str(folder), **env},
         capture_output=True,
         text=True,
@@ -284,6 +284,14 @@ def test_poplock_check_finds_ipv6_networks(
 def test_poplock_check_folds_mapped_addresses(tmp_path: Path) -> None:
     write_map(tmp_path, "203.0.113.9/32", user="ann of example.org")
     assert check(tmp_path, TCPREMOTEIP="::ffff:203.0.113.9") == ":ann of example.org"
+
+
+def test_poplock_check_has_rblsmtpd_pass_unless_the_operator_blocks(tmp_path: Path) -> None:
+    write_map(tmp_path, "203.0.113.9/32")
+    seen = 'echo "[${RBLSMTPD-unset}]"'
+    assert check(tmp_path, seen, TCPREMOTEIP="203.0.113.9") == "[]"
+    assert check(tmp_path, seen, TCPREMOTEIP="203.0.113.9", RBLSMTPD="-go away") == "[-go away]"
+    assert check(tmp_path, seen, TCPREMOTEIP="203.0.113.8") == "[unset]"
 
 
 def test_poplock_check_leaves_a_static_relayclient_alone(tmp_path: Path) -> None:

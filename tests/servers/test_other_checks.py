@@ -31,7 +31,7 @@ from testbed.servers.checks import (
 from tests.daemon import ROOT
 from tests.matrix.measure import ADDRESS, NEIGHBOUR, Bench, bench, permitted, refused
 from tests.matrix.route import Place, Route
-from tests.matrix.routes import courier, exim, sendmail
+from tests.matrix.routes import courier, exim, opensmtpd, sendmail, tcpserver
 from tests.matrix.routes.postfix import ROUTES as POSTFIX
 
 LISTED = (ADDRESS, NEIGHBOUR)
@@ -296,3 +296,39 @@ def test_courier_lets_a_granted_device_pass_a_blacklist_and_its_check_of_helo(
         helo = f"[{ADDRESS}]"
         assert said(running, ADDRESS, helo=helo) == "513 Relaying denied."
         assert "Blacklisted" in said(running, ADDRESS, clients.LOCAL, helo=helo)
+
+
+def test_a_filter_of_opensmtpd_is_bypassed_by_a_granted_device(tmp_path: Path) -> None:
+    def begin(place: Place) -> None:
+        place.host.write("/etc/helos", "mx.example.org\n")
+        opensmtpd.start_with_program(place, listen=told("opensmtpd.md", "table helos"))
+
+    route = opensmtpd.ROUTES[0]
+    with bench(replace(route, start=begin), "trixie", tmp_path) as running:
+        read(running)
+        for recipient in (clients.FOREIGN, clients.LOCAL):
+            assert said(running, ADDRESS, recipient).startswith("250"), recipient
+        # HELO itself was refused: what follows it is out of turn.
+        assert said(running, NEIGHBOUR, clients.LOCAL).startswith("503")
+        local = said(running, NEIGHBOUR, clients.LOCAL, helo="mx.example.org")
+        assert local.startswith("250")
+        running.poplock.run("revoke", "--all")
+        assert said(running, ADDRESS, helo="mx.example.org").startswith("550")
+        assert said(running, ADDRESS, clients.LOCAL).startswith("503")
+
+
+@pytest.mark.parametrize("route", tcpserver.ROUTES[:2], ids=lambda route: route.name)
+def test_rblsmtpd_lets_a_granted_device_pass(route: Route, tmp_path: Path) -> None:
+    def begin(place: Place) -> None:
+        start_rbldnsd(place.host, LISTED)
+        tcpserver.start(place, before=f"rblsmtpd -r {ZONE}")
+
+    route = replace(route, packages=(*route.packages, "rbldnsd"), start=begin)
+    with bench(route, "trixie", tmp_path) as running:
+        read(running)
+        assert running.until(permitted).relay == 250
+        assert said(running, NEIGHBOUR, clients.LOCAL) == "451 listed"
+        running.poplock.run("revoke", "--all")
+        running.until(refused)
+        assert said(running, ADDRESS, clients.LOCAL) == "451 listed"
+        assert said(running, UNLISTED).startswith("553")

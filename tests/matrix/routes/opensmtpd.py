@@ -15,20 +15,20 @@ from ..route import Place, Route
 _CONF = "/etc/smtpd.conf"
 
 
-def _start(place: Place) -> None:
+def _start(place: Place, **more: str) -> None:
     """With the lines of `poplock setup opensmtpd`."""
     printed = place.printed("opensmtpd")
     table, match = printed.pop(_CONF).splitlines()
     for path, lines in printed.items():
         place.host.write(path, lines)
-    servers.start_opensmtpd(place.host, table, match)
+    servers.start_opensmtpd(place.host, table, match, **more)
 
 
-def _start_with_program(place: Place) -> None:
+def start_with_program(place: Place, **more: str) -> None:
     """The same; Debian's own Python runs the program."""
     shutil.copytree(ROOT / "src", place.shared / "src")
     servers.install_table_poplock(place.host, "/shared/src")
-    _start(place)
+    _start(place, **more)
 
 
 def _start_told(place: Place) -> None:
@@ -51,7 +51,7 @@ ROUTES = (
         "OpenSMTPD, table-poplock",
         ("opensmtpd", "python3"),
         '[[answer]]\ntype = "line"\nlisten = "unix:{maps}/line.sock"\nmode = "0666"\n',
-        _start_with_program,
+        start_with_program,
         releases=("trixie",),  # since 7.6
         endless=True,  # smtpd waits for one answer at a time, so for all forms of the test in turn
     ),

@@ -14,19 +14,20 @@ from tests.daemon import ROOT
 from ..route import Place, Route
 
 _SMTPD = Path(__file__).with_name("qmail-smtpd")
+_PATH = "/var/qmail/bin/qmail-smtpd"
 
 
-def _start(place: Place) -> None:
-    """With the line of `poplock setup qmail`."""
+def start(place: Place, before: str = "") -> None:
+    """With the line of `poplock setup qmail`; `before` is a program that starts qmail-smtpd."""
     for program, folder in (
-        (_SMTPD, "/var/qmail/bin"),
+        (_SMTPD, str(Path(_PATH).parent)),
         (ROOT / "programs/poplock-check", "/usr/bin"),
     ):
         shutil.copy(program, place.shared)
         place.host.run(["install", "-D", "-t", folder, f"/shared/{program.name}"])
-    start = next(part for part in place.setup("qmail").split("\n\n") if "exec" in part)
+    line = next(part for part in place.setup("qmail").split("\n\n") if "exec" in part)
     # -H: no look-up of names, which this network has none of.
-    run = start.replace(" -R ", " -H -R ")
+    run = line.replace(" -R ", " -H -R ").replace(_PATH, f"{before} {_PATH}")
     place.host.popen(["sh", "-c", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     place.host.wait_for_port(25)
 
@@ -37,7 +38,7 @@ def _routes(package: str, *, ipv6: bool) -> tuple[Route, ...]:
             f"{package}, cdb",
             (package, "netbase"),
             '[[map]]\ntype = "cdb"\npath = "{maps}/smtp.cdb"\n',
-            _start,
+            start,
             soft=False,
             clears=True,
             ipv6=ipv6,
@@ -47,7 +48,7 @@ def _routes(package: str, *, ipv6: bool) -> tuple[Route, ...]:
             f"{package}, poplock-check",
             (package, "netbase"),
             '[[map]]\ntype = "directory"\npath = "{maps}/grants"\n',
-            _start,
+            start,
             soft=False,
             clears=True,
             ipv6=ipv6,
