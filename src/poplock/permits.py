@@ -5,8 +5,9 @@ import logging
 from collections import deque
 from itertools import islice
 
-from .authorizer import Authorizer, Use
+from .authorizer import Authorizer
 from .core.grants import Key
+from .places import Use
 from .stores import Deed
 
 log = logging.getLogger(__name__)

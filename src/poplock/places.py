@@ -1,0 +1,54 @@
+"""What is remembered of clients as MTAs spell them: their network, and whose grant they use."""
+
+from dataclasses import dataclass
+
+from .core.addresses import LONGEST_ADDRESS, Network, network_of, parse_ip
+from .core.answers import NoOpinion
+from .core.grants import Grant
+
+_MOST = 20_000  # about 400 bytes each
+
+
+@dataclass(slots=True)
+class Place:
+    """A client as an MTA spelt it."""
+
+    client: str
+    network: Network | None
+    """None for what is no address."""
+    no_opinion: NoOpinion
+    """What is answered while it has no grant."""
+    use: "Use | None" = None
+
+
+@dataclass(slots=True)
+class Use:
+    """How often a client was permitted by a grant since the last look."""
+
+    place: Place
+    grant: Grant
+    count: int = 0
+
+
+class Places(dict[str, Place]):
+    """All of them. Each text has a place, which is made when it is first looked up."""
+
+    __slots__ = ("_ipv6_prefix",)  # faster: `get` can't be shadowed then
+
+    def __init__(self, ipv6_prefix: int) -> None:
+        super().__init__()
+        self._ipv6_prefix = ipv6_prefix
+
+    def __missing__(self, client: str) -> Place:
+        network: Network | None
+        try:
+            network = network_of(parse_ip(client), self._ipv6_prefix)
+            why = f"no grant for {network}"
+        except ValueError:
+            network, why = None, f"{client[:64]!r} is not an address"
+        place = Place(client, network, NoOpinion(why))
+        if len(client) <= LONGEST_ADDRESS:  # what is longer is no address, and may be very long
+            if len(self) >= _MOST:
+                self.clear()
+            self[client] = place
+        return place
