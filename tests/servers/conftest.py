@@ -18,6 +18,7 @@ LONGEST = (
     "matrix",
     "journal",
     "attacks",
+    "other_checks",
 )
 """The files whose groups take longest, so that none of them is begun last."""
 
