@@ -246,12 +246,16 @@ class Daemon:
         await self._keeper.kept()
         if shared is not None:
             await shared.told()
-            if isinstance(request, Revoke):
-                network = None if request.ip is None else office.network(request.ip)
-                lost = await shared.rights(network, request.user, before)
-                rows = list(office.list(lost))
         for publisher in self._publishers:
             await publisher.shown()
+        if shared is not None and isinstance(request, Revoke):
+            network = None if request.ip is None else office.network(request.ip)
+            try:
+                rows = list(office.list(await shared.rights(network, request.user, before)))
+            except StoreError as error:
+                raise StoreError(
+                    f"it is revoked on all hosts, but whose grants that were can't be read: {error}"
+                ) from error
         return rows
 
     def _status(self) -> Row:

@@ -334,6 +334,20 @@ def test_a_password_that_was_changed_is_trouble_until_the_file_has_it(tmp_path: 
         world.until_well()
 
 
+def test_what_a_revocation_met_may_be_secret_but_it_holds(tmp_path: Path) -> None:
+    secret = secret_of(tmp_path, "right")
+    users = ["user default off", "user mail on >right ~* &* +@all"]
+    with Server(users=users) as server:
+        user = f'username = "mail"\npassword_file = "{secret}"\n'
+        with host(tmp_path, server.address, user) as ours:
+            assert ours.run("grant", CLIENT, "--user", "ann").returncode == 0
+            server.cli("ACL", "SETUSER", "mail", "-scan")
+            said = ours.run("revoke", "--all")
+            assert said.returncode == 75
+            assert "it is revoked on all hosts" in said.stderr and "forbids" in said.stderr
+            ours.until(lambda: ours.answer(CLIENT) == "none", "the store counts, and has none")
+
+
 def test_a_host_that_knows_the_store_starts_without_it(tmp_path: Path, server: Server) -> None:
     with host(tmp_path, server.address) as known:
         assert known.run("grant", CLIENT, "--user", "ann").returncode == 0
