@@ -36,6 +36,7 @@ Bugs of others avoided: a verb without its address broke the session; a blank be
 import re
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..core.addresses import IPAddress, is_ipv4, parse_ip
@@ -54,6 +55,8 @@ LONGEST_USER = 255
 
 _QUERY = b"QUERY "
 _END = b"\r\n\r\n"
+_LONGEST_USUAL = 25  # bytes, for an IPv4 address
+_REMEMBERED = 4096  # usual questions, 1 MiB
 _REPLIES: dict[type[Outcome], bytes] = {
     NoOpinion: b"-Not Logged in\r\n\r\n",
     Unavailable: b"*unavailable, try again later\r\n\r\n",
@@ -90,15 +93,12 @@ class WhosonDialogue(Dialogue):
         self._broken: str | None = None
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
-        if (
-            data.startswith(_QUERY)
-            and data.endswith(_END)
-            and is_ipv4(client := data[len(_QUERY) : -len(_END)].decode("latin-1"))
-            and not (self._buffer or self._line or self.closing)
-        ):
-            self._owed.append(None)  # one question: what nearly always comes
-            self.at_rest = True
-            return (Query(client),)
+        if len(data) <= _LONGEST_USUAL and not (self._buffer or self._line or self.closing):
+            query = _usual(data)
+            if query is not None:
+                self._owed.append(None)
+                self.at_rest = True
+                return (query,)
         if self._broken is not None:
             raise WireError(self._broken)
         if not data or self.closing:
@@ -213,6 +213,16 @@ def dialogues(settings: "WhosonSettings", intake: object) -> "MakeDialogue":
 def answers(settings: "WhosonAnswerSettings", with_sender: bool) -> "MakeDialogue":
     """For peers that only ask. A QUERY tells no sender."""
     return lambda peer, datagram: WhosonDialogue(datagram=datagram)
+
+
+@lru_cache(_REMEMBERED)
+def _usual(data: bytes) -> Query | None:
+    """What nearly always comes: one question for an IPv4 address, and for the same again."""
+    if data.startswith(_QUERY) and data.endswith(_END):
+        client = data[len(_QUERY) : -len(_END)].decode("latin-1")
+        if is_ipv4(client):
+            return Query(client)
+    return None
 
 
 def _only_line(datagram: bytes) -> bytes:

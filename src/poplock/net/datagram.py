@@ -36,8 +36,9 @@ class DatagramServer:
         self.service = service
         self._socket: socket.socket
         self._exchanges: dict[str, _Exchange] = {}  # each sender's last
-        self._replies: list[tuple[bytes, _Back]] = []  # that go out together
-        self._reading = False
+        self.replies: list[tuple[bytes, _Back]] = []
+        """What goes out together."""
+        self.reading = False
 
     async def start(self, sock: socket.socket) -> None:
         """Serve on a bound socket that doesn't block."""
@@ -61,7 +62,7 @@ class DatagramServer:
                 received.append(recvfrom(_LONGEST))
         except OSError:
             pass  # nearly always: that was all
-        self._reading = True
+        self.reading = True
         try:
             for data, back in received:
                 host = back[0] if type(back) is tuple else ""
@@ -70,17 +71,12 @@ class DatagramServer:
                     exchange = exchanges[host] = exchange.another()
                 exchange.hear(data, back)
         finally:
-            self._reading = False
-            self._send()
+            self.reading = False
+            self.send()
 
-    def reply(self, data: bytes, back: _Back) -> None:
-        """Send, in company where others are about to be; what can't be sent now is lost."""
-        self._replies.append((data, back))
-        if not self._reading:
-            self._send()
-
-    def _send(self) -> None:
-        replies, self._replies = self._replies, []
+    def send(self) -> None:
+        """Send the replies; what can't be sent now is lost."""
+        replies, self.replies = self.replies, []
         sendto = self._socket.sendto
         for data, back in replies:
             if back:  # a program with an unbound unix socket can't be answered
@@ -138,7 +134,10 @@ class _Exchange(Talk):
             self.idle = self._lasts and not self._waiting
 
     def _send(self, data: bytes) -> None:
-        self._server.reply(data, self._back)
+        server = self._server
+        server.replies.append((data, self._back))
+        if not server.reading:  # else it goes in company
+            server.send()
 
     def _close(self) -> None:
         self._lasts = False
