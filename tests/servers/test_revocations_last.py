@@ -1,5 +1,6 @@
 """A revocation is remembered for as long as anything lasts that it took back, at whichever host."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from poplock.config.shared import SharedSection
 from poplock.core.addresses import network_of, parse_ip
 from poplock.core.policy import Rules
+from poplock.stores.redis import RedisStore, Schema
 from testbed.engines import Server
 from tests.hosts import members
 from tests.hosts.members import Site
@@ -87,3 +89,19 @@ def test_a_host_with_the_usual_sessions_remembers_for_one_with_long_ones(
         for _ in range(3):
             site.wait(2 * DAY)
             assert site.answer("smtp") == "none"
+
+
+def test_hosts_that_raise_the_memory_together_get_the_longest(server: Server) -> None:
+    async def raised() -> Schema | None:
+        settings = SharedSection(nodes=(server.address,), prefix="together")
+        stores = [RedisStore(settings) for _ in range(8)]
+        one = stores[0]
+        await one.make_schema("epoch", 0.0)
+        await asyncio.gather(*[store.remember_for(n) for n, store in enumerate(stores, 1)])
+        text = await one.get(one.schema_key)
+        for store in stores:
+            await store.reach.close()
+        return one.schema(text)
+
+    schema = asyncio.run(raised())
+    assert schema is not None and schema.memory == 8

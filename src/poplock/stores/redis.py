@@ -283,17 +283,15 @@ class RedisStore:
 
     async def remember_for(self, seconds: float) -> float:
         """Have all hosts remember revocations at least as long; returns how long they do."""
-        text = await self.get(self.schema_key)
-        schema = self.schema(text)
-        if schema is None or schema.memory >= seconds:
-            return seconds if schema is None else schema.memory
-        schema.memory = seconds
         client = await self.reach.client()
-        new = msgspec.json.encode(schema)
-        await self.reach.tried(
-            client.execute_command("EVAL", _CHANGE, 1, self.schema_key, text, new)
-        )
-        return seconds
+        while True:  # where another host was quicker, it may have raised it less
+            text = await self.get(self.schema_key)
+            schema = self.schema(text)
+            if schema is None or schema.memory >= seconds:
+                return seconds if schema is None else schema.memory
+            schema.memory = seconds
+            change = (_CHANGE, 1, self.schema_key, text, msgspec.json.encode(schema))
+            await self.reach.tried(client.execute_command("EVAL", *change))
 
     async def others_keys(self) -> bool:
         """Whether anything stands under our prefix."""
