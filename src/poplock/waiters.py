@@ -32,10 +32,11 @@ class Waiters:
         waiting, self._waiting = self._waiting, []
         try:
             yield
-        except PoplockError as error:
+        except Exception as error:  # a bug, too: nobody is to wait for what was given up
             for done in waiting:
                 if not done.done():  # who waited may have gone
-                    done.set_exception(copy(error))  # of his own: it gets a traceback of his
+                    # Of his own, where it can be copied: it gets a traceback of his.
+                    done.set_exception(copy(error) if isinstance(error, PoplockError) else error)
             raise
         for done in waiting:
             if not done.done():

@@ -51,6 +51,18 @@ def test_a_failure_is_told_to_each_whole_and_goes_on() -> None:
     run(test())
 
 
+def test_a_bug_in_the_work_lets_nobody_wait_for_ever() -> None:
+    async def test() -> None:
+        waiters = Waiters(asyncio.Event())
+        tasks = await waiting(waiters, 2)
+        with pytest.raises(ZeroDivisionError), waiters.round():
+            raise ZeroDivisionError
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(each) for each in told] == [ZeroDivisionError] * 2
+
+    run(test())
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_who_has_gone_disturbs_nobody(fails: bool) -> None:
     async def test() -> None:
