@@ -1,10 +1,12 @@
 """What is remembered of clients as MTAs spell them: their network, and whose grant they use."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from .core.addresses import LONGEST_ADDRESS, Network, network_of, parse_ip
 from .core.answers import NoOpinion
 from .core.grants import Grant
+from .core.memo import Memo
 
 _MOST = 20_000  # about 400 bytes each
 
@@ -30,25 +32,25 @@ class Use:
     count: int = 0
 
 
-class Places(dict[str, Place]):
+class Places(Memo[str, Place]):
     """All of them. Each text has a place, which is made when it is first looked up."""
 
-    __slots__ = ("_ipv6_prefix",)  # faster: `get` can't be shadowed then
+    __slots__ = ()  # faster: `get` can't be shadowed then
 
     def __init__(self, ipv6_prefix: int) -> None:
-        super().__init__()
-        self._ipv6_prefix = ipv6_prefix
+        super().__init__(partial(_place, ipv6_prefix), _MOST)
 
     def __missing__(self, client: str) -> Place:
-        network: Network | None
-        try:
-            network = network_of(parse_ip(client), self._ipv6_prefix)
-            why = f"no grant for {network}"
-        except ValueError:
-            network, why = None, f"{client[:64]!r} is not an address"
-        place = Place(client, network, NoOpinion(why))
-        if len(client) <= LONGEST_ADDRESS:  # what is longer is no address, and may be very long
-            if len(self) >= _MOST:
-                self.clear()
-            self[client] = place
-        return place
+        if len(client) > LONGEST_ADDRESS:  # no address, and maybe very long: not remembered
+            return self.find_out(client)
+        return super().__missing__(client)
+
+
+def _place(ipv6_prefix: int, client: str) -> Place:
+    network: Network | None
+    try:
+        network = network_of(parse_ip(client), ipv6_prefix)
+        why = f"no grant for {network}"
+    except ValueError:
+        network, why = None, f"{client[:64]!r} is not an address"
+    return Place(client, network, NoOpinion(why))

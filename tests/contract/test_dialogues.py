@@ -58,7 +58,7 @@ def converse(name: str, data: bytes, size: int, answer: Answer) -> tuple[list[Qu
     for i in range(0, len(data), size):
         for query in talk.receive_data(data[i : i + size]):
             assert isinstance(query, Query)
-            queries.append(query)
+            queries.append(Query(query.client, query.sender))  # some protocols ask by more
             talk.reply(query, answer)
         sent += talk.data_to_send()
     return queries, sent

@@ -26,13 +26,14 @@ over UDP nobody proves who asks, and a stranger gets no reply, so that none is s
 import struct
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..core.answers import NoOpinion, Outcome, Permit, Query
 from ..core.dialogue import Dialogue, MakeDialogue, Request
 from ..core.errors import WireError
+from ..core.memo import Memo
 
 if TYPE_CHECKING:  # an answer imports nothing but core and wire
     from ..config.answers import DnsSettings
@@ -68,26 +69,28 @@ class Zone:
 
     def __init__(self, name: str) -> None:
         self.labels = tuple(label.encode() for label in name.lower().rstrip(".").split("."))
+        self.questions = Memo(partial(_read, self), _REMEMBERED)
+        """As they were asked, but for the id."""
         self.size = sum(1 + len(label) for label in self.labels) + 1  # in a message
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
+class _Question(Query):
     """A message but for its id: what it asks, and what its replies need of it."""
 
-    flags: int
+    flags: int = 0
     text: bytes = b""  # name, type and class as they came
     qtype: int = 0
     zone_at: int = 0  # where the zone's name begins
     edns: bool = False
-    query: Query | None = None
     reply: bytes = b""
-    """Without an id, where there is no query."""
-    replies: dict[type[Outcome], bytes] = field(default_factory=dict)
-    """To the query: what was encoded before, without an id."""
+    """Without an id, where the authority need not be asked."""
+    permit: bytes = b""
+    no_opinion: bytes = b""
+    """What was encoded before, without an id."""
 
 
-_REPLIED = _Question(0)
+_REPLIED = _Question("")
 """Stands beside a reply where else a question stands beside its id."""
 
 
@@ -97,16 +100,15 @@ class DnsDialogue(Dialogue):
     lasts = True
 
     def __init__(self, zone: Zone, *, datagram: bool) -> None:
-        self._zone = zone
+        self._questions = zone.questions
         self._datagram = datagram
         self._buffer = b""
         self._owed: deque[tuple[bytes, _Question]] = deque()
         """Ids and questions that await the authority, and replies to what came behind them."""
-        self._said = b""
 
     def receive_data(self, data: bytes) -> Sequence[Query]:
         if self._datagram:
-            return self._read(data) if data else ()
+            return self._take(data) if data else ()
         buffer = self._buffer + data if self._buffer else data
         requests: list[Query] = []
         start = 0
@@ -116,7 +118,7 @@ class DnsDialogue(Dialogue):
                 raise WireError(f"a message of more than {LONGEST_MESSAGE} bytes")
             if len(buffer) < end:
                 break
-            requests += self._read(buffer[start + 2 : end])
+            requests += self._take(buffer[start + 2 : end])
             start = end
         self._buffer = buffer[start:]
         self.at_rest = not self._buffer
@@ -125,35 +127,27 @@ class DnsDialogue(Dialogue):
     def reply(self, request: Request, outcome: Outcome) -> None:
         owed = self._owed
         ident, question = owed.popleft()
-        self._said += self._framed(
-            ident, question.replies.get(type(outcome)) or _answer(question, outcome)
-        )
+        self.said += self._framed(ident + _answer(question, outcome))
         while owed and owed[0][1] is _REPLIED:
-            self._said += owed.popleft()[0]
+            self.said += owed.popleft()[0]
 
-    def data_to_send(self) -> bytes:
-        said, self._said = self._said, b""
-        return said
-
-    def _read(self, message: bytes) -> Sequence[Query]:
+    def _take(self, message: bytes) -> Sequence[Query]:
         """The query of a message; what needs no authority is answered at once."""
-        ident, question = message[:_ID], _read(self._zone, message[_ID:])
-        if question.query is not None:
+        ident, question = message[:_ID], self._questions[message[_ID:]]
+        if not question.reply:
             self._owed.append((ident, question))
-            return (question.query,)
-        reply = self._framed(ident, question.reply)
+            return (question,)
+        reply = self._framed(ident + question.reply)
         if self._owed:
             self._owed.append((reply, _REPLIED))
         else:
-            self._said += reply
+            self.said += reply
         return ()
 
-    def _framed(self, ident: bytes, reply: bytes) -> bytes:
-        message = ident + reply
+    def _framed(self, message: bytes) -> bytes:
         return message if self._datagram else len(message).to_bytes(2) + message
 
 
-@lru_cache(_REMEMBERED)
 def _read(zone: Zone, data: bytes) -> _Question:
     """Read a message that has lost its id."""
     message = bytes(_ID) + data
@@ -163,7 +157,7 @@ def _read(zone: Zone, data: bytes) -> _Question:
     if flags & _QR:
         raise WireError("a DNS reply, not a question")
     if flags & _OPCODE:
-        return _replied(_Question(flags), _NOTIMP)
+        return _replied(_Question("", flags=flags), _NOTIMP)
     try:
         if questions != 1 or answers or authorities:
             raise WireError("not one question")
@@ -171,9 +165,9 @@ def _read(zone: Zone, data: bytes) -> _Question:
         qtype, qclass = _TYPES.unpack_from(message, end)
         version = _edns(message, end + _TYPES.size, additional)
     except (WireError, IndexError, struct.error):
-        return _replied(_Question(flags), _FORMERR)
+        return _replied(_Question("", flags=flags), _FORMERR)
     text = data[_REST.size : end + _TYPES.size - _ID]
-    question = _Question(flags, text, qtype, end - zone.size, version is not None)
+    question = _Question("", None, flags, text, qtype, end - zone.size, version is not None)
     inside = len(labels) - len(zone.labels)
     if version:
         return _replied(question, _BADVERS)
@@ -183,7 +177,7 @@ def _read(zone: Zone, data: bytes) -> _Question:
     if client is None:
         return _replied(question, _NXDOMAIN)
     if client:
-        question.query = Query(client)
+        question.client = client
         return question
     asks_soa = not inside and qtype in (_SOA, _ANY)
     return _replied(question, _NOERROR, *[_soa(question.zone_at)] if asks_soa else [])
@@ -196,14 +190,17 @@ def _replied(question: _Question, code: int, *records: bytes) -> _Question:
 
 
 def _answer(question: _Question, outcome: Outcome) -> bytes:
-    """Encode an answer of the authority; remembered, unless it names a user."""
-    if type(outcome) is Permit:
-        reply = _encode(question, _NOERROR, *_records(question.qtype, outcome.grant.user))
-        if question.qtype in (_TXT, _ANY):
-            return reply
-    else:
-        reply = _encode(question, _NXDOMAIN if type(outcome) is NoOpinion else _SERVFAIL)
-    question.replies[type(outcome)] = reply
+    """The reply to an answer of the authority; remembered, unless it names a user."""
+    if type(outcome) is NoOpinion:
+        question.no_opinion = question.no_opinion or _encode(question, _NXDOMAIN)
+        return question.no_opinion
+    if type(outcome) is not Permit:
+        return _encode(question, _SERVFAIL)
+    if question.permit:
+        return question.permit
+    reply = _encode(question, _NOERROR, *_records(question.qtype, outcome.grant.user))
+    if question.qtype == _A:
+        question.permit = reply
     return reply
 
 

@@ -42,7 +42,6 @@ class LineDialogue(Dialogue):
         self._with_sender = with_sender
         self._buffer = b""
         self._verb = b""
-        self._reply = b""
 
     def receive_data(self, data: bytes) -> list[Query]:
         if self.closing:
@@ -62,13 +61,9 @@ class LineDialogue(Dialogue):
 
     def reply(self, request: Request, outcome: Outcome) -> None:
         if self._verb == b"check" or type(outcome) is Unavailable:
-            self._reply = _REPLIES[type(outcome)]
+            self.said = _REPLIES[type(outcome)]
         elif type(outcome) is Permit:
-            self._reply = outcome.grant.user.encode()
-
-    def data_to_send(self) -> bytes:
-        data, self._reply = self._reply, b""
-        return data
+            self.said = outcome.grant.user.encode()
 
     def _read(self, line: bytes) -> Query:
         self._verb, _, words = line.partition(b" ")

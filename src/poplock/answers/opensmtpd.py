@@ -43,7 +43,6 @@ class OpenSmtpdDialogue(Dialogue):
         self._buffer = b""
         self._owed: deque[tuple[bytes, list[bytes]]] = deque()
         """The questions' names, and the replies to what came right behind each."""
-        self._said: list[bytes] = []
 
     def receive_data(self, data: bytes) -> list[Query]:
         *lines, rest = (self._buffer + data if self._buffer else data).split(b"\n")
@@ -55,11 +54,7 @@ class OpenSmtpdDialogue(Dialogue):
 
     def reply(self, request: Request, outcome: Outcome) -> None:
         name, behind = self._owed.popleft()
-        self._said += [b"check-result|%b|%b\n" % (name, _RESULTS[type(outcome)]), *behind]
-
-    def data_to_send(self) -> bytes:
-        said, self._said = self._said, []
-        return b"".join(said)
+        self.said += b"check-result|%b|%b\n" % (name, _RESULTS[type(outcome)]) + b"".join(behind)
 
     def _read(self, line: bytes) -> Query | None:
         """The query of a line; what needs no authority is answered at once."""
@@ -87,4 +82,7 @@ class OpenSmtpdDialogue(Dialogue):
 
     def _say(self, text: bytes) -> None:
         """Reply to what needs no authority, in its turn."""
-        (self._owed[-1][1] if self._owed else self._said).append(text)
+        if self._owed:
+            self._owed[-1][1].append(text)
+        else:
+            self.said += text

@@ -53,7 +53,6 @@ class PostfixPolicyDialogue(Dialogue):
         self._for_header: list[Query] = []  # asked for the header, and not answered yet
         self._with_sender = with_sender
         self._buffer = b""
-        self._replies = b""
 
     def receive_data(self, data: bytes) -> list[Query]:
         buffer = self._buffer + data if self._buffer else data
@@ -70,15 +69,11 @@ class PostfixPolicyDialogue(Dialogue):
         return [self._read(request + b"\n\n") for request in requests]
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        if any(query is request for query in self._for_header):
+        if self._for_header and any(query is request for query in self._for_header):
             del self._for_header[0]  # replies come in the order of the requests
-            self._replies += self._header(outcome)
+            self.said += self._header(outcome)
         else:
-            self._replies += _REPLIES[type(outcome)]
-
-    def data_to_send(self) -> bytes:
-        data, self._replies = self._replies, b""
-        return data
+            self.said += _REPLIES[type(outcome)]
 
     def _header(self, outcome: Outcome) -> bytes:
         if type(outcome) is not Permit:

@@ -45,7 +45,6 @@ class SocketmapDialogue(Dialogue):
     def __init__(self, maps: frozenset[bytes]) -> None:
         self._maps = maps
         self._buffer = b""
-        self._replies = b""
 
     def receive_data(self, data: bytes) -> list[Query]:
         buffer = self._buffer + data if self._buffer else data
@@ -63,11 +62,7 @@ class SocketmapDialogue(Dialogue):
         return requests
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        self._replies += _NO_SUCH_MAP if request is _OTHER else _REPLIES[type(outcome)]
-
-    def data_to_send(self) -> bytes:
-        data, self._replies = self._replies, b""
-        return data
+        self.said += _NO_SUCH_MAP if request is _OTHER else _REPLIES[type(outcome)]
 
 
 def dialogues(settings: "SocketmapSettings", with_sender: bool) -> MakeDialogue:

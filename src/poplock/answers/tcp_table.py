@@ -40,7 +40,6 @@ class TcpTableDialogue(Dialogue):
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._replies = b""
 
     def receive_data(self, data: bytes) -> list[Query]:
         if not self._buffer and data.find(b"\n") == len(data) - 1 > 0:
@@ -52,11 +51,7 @@ class TcpTableDialogue(Dialogue):
         return [Query(client(_key(line))) for line in lines]
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        self._replies += _REPLIES[type(outcome)]
-
-    def data_to_send(self) -> bytes:
-        data, self._replies = self._replies, b""
-        return data
+        self.said += _REPLIES[type(outcome)]
 
 
 def _key(line: bytes) -> bytes:

@@ -36,7 +36,6 @@ Bugs of others avoided: a verb without its address broke the session; a blank be
 import re
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..core.addresses import IPAddress, is_ipv4, parse_ip
@@ -44,6 +43,7 @@ from ..core.answers import NoOpinion, Outcome, Permit, Query, Refused, Unavailab
 from ..core.dialogue import Dialogue, Request
 from ..core.errors import WireError
 from ..core.events import NOW, Login, Logout
+from ..core.memo import Memo
 
 if TYPE_CHECKING:  # an answer imports nothing but core and wire
     from ..config.answers import WhosonAnswerSettings
@@ -87,14 +87,13 @@ class WhosonDialogue(Dialogue):
         self._service = service
         self._buffer = b""
         self._line: bytes | None = None  # of a request whose empty line has not come yet
-        self._said = b""
         self._owed: deque[bytes | None] = deque()
         """For each open request None, and the replies to what came right behind it."""
         self._broken: str | None = None
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if len(data) <= _LONGEST_USUAL and not (self._buffer or self._line or self.closing):
-            query = _usual(data)
+            query = _USUAL[data]
             if query is not None:
                 self._owed.append(None)
                 self.at_rest = True
@@ -179,20 +178,16 @@ class WhosonDialogue(Dialogue):
 
     def reply(self, request: Request, outcome: Outcome) -> None:
         if type(outcome) is Permit:
-            self._said += f"+{_shown(outcome.grant.user)}\r\n\r\n".encode()
+            self.said += f"+{_shown(outcome.grant.user)}\r\n\r\n".encode()
         elif outcome is None:
-            self._said += _KEPT[type(request)]
+            self.said += _KEPT[type(request)]
         else:
-            self._said += _REPLIES[type(outcome)]
+            self.said += _REPLIES[type(outcome)]
         owed = self._owed
         owed.popleft()
         while owed and (behind := owed[0]) is not None:
-            self._said += behind
+            self.said += behind
             owed.popleft()
-
-    def data_to_send(self) -> bytes:
-        said, self._said = self._said, b""
-        return said
 
     def _say(self, text: str) -> None:
         """Say what is known at once, in its turn."""
@@ -200,7 +195,7 @@ class WhosonDialogue(Dialogue):
         if self._owed:
             self._owed.append(reply)
         else:
-            self._said += reply
+            self.said += reply
 
 
 def dialogues(settings: "WhosonSettings", intake: object) -> "MakeDialogue":
@@ -215,7 +210,6 @@ def answers(settings: "WhosonAnswerSettings", with_sender: bool) -> "MakeDialogu
     return lambda peer, datagram: WhosonDialogue(datagram=datagram)
 
 
-@lru_cache(_REMEMBERED)
 def _usual(data: bytes) -> Query | None:
     """What nearly always comes: one question for an IPv4 address, and for the same again."""
     if data.startswith(_QUERY) and data.endswith(_END):
@@ -255,3 +249,6 @@ def _user(words: list[bytes]) -> str:
 def _shown(user: str) -> str:
     """A name from whatever source, fit for one line."""
     return user if user.isprintable() else "".join(c if c.isprintable() else "?" for c in user)
+
+
+_USUAL = Memo(_usual, _REMEMBERED)

@@ -28,6 +28,8 @@ class Dialogue:
     """Set when the peer has said good-bye: the connection ends once all replies are sent."""
     lasts: ClassVar[bool] = False
     """Whether it is as new once it has said all there is to a datagram, and serves for the next."""
+    said = b""
+    """What was not sent yet."""
     refusals: list[str] | None = None
     """Why requests were refused in the protocol's own words; whoever drives it takes that away."""
 
@@ -43,7 +45,8 @@ class Dialogue:
 
     def data_to_send(self) -> bytes:
         """What has been said since the last call."""
-        return b""
+        said, self.said = self.said, b""
+        return said
 
     def _refuse(self, why: str) -> None:
         """Note that a request was refused in the protocol's own words."""

@@ -61,7 +61,7 @@ class Talk:
         dialogue, number = self._dialogue, 0
         while number < len(requests):
             request = requests[number]
-            if type(request) is Query:
+            if isinstance(request, Query):
                 outcome = found or (self._check(request) if self._may_ask else self._refusal("ask"))
                 if type(outcome) is Elsewhere:
                     self._held = requests[number:]
@@ -178,8 +178,9 @@ class Talk:
             for why in dialogue.refusals:
                 self._service.complain(self._peer(), why)
             dialogue.refusals = None
-        reply = dialogue.data_to_send()
+        reply = dialogue.said
         if reply:
+            dialogue.said = b""
             self._send(reply)
         if dialogue.closing and not self._waiting:
             self._close()

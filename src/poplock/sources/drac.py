@@ -81,7 +81,6 @@ class DracDialogue(Dialogue):
         self._user = user
         self._service = service
         self._open: deque[int] = deque()  # transaction ids of the calls that wait for their outcome
-        self._said = bytearray()
         self._broken: str | None = None
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
@@ -151,14 +150,9 @@ class DracDialogue(Dialogue):
             result = _ADD_PERM
         self._say(self._open.popleft(), _ACCEPTED, _AUTH_NONE, 0, _SUCCESS, result)
 
-    def data_to_send(self) -> bytes:
-        said = bytes(self._said)
-        self._said.clear()
-        return said
-
     def _say(self, xid: int, *body: int) -> None:
         message = words(xid, _REPLY, *body)
-        self._said += message if self._records is None else marked(message)
+        self.said += message if self._records is None else marked(message)
 
 
 def _accepted(why: str, *body: int) -> _RefusedError:

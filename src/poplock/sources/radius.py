@@ -130,7 +130,6 @@ class RadiusDialogue(Dialogue):
         self._kept = True
         self._request = b""
         self._proxy_state = b""
-        self._said = b""
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         if not data:  # the end of the datagram
@@ -200,11 +199,7 @@ class RadiusDialogue(Dialogue):
         head = bytes((_RESPONSE, self._request[1]))
         head += (_HEADER + len(self._proxy_state)).to_bytes(2, "big")
         signed = head + self._request[4:_HEADER] + self._proxy_state + secret
-        self._said = head + _md5(signed) + self._proxy_state
-
-    def data_to_send(self) -> bytes:
-        said, self._said = self._said, b""
-        return said
+        self.said = head + _md5(signed) + self._proxy_state
 
 
 def _md5(data: bytes) -> bytes:

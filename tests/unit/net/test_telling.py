@@ -37,7 +37,6 @@ class Lines(Dialogue):
 
     def __init__(self, peer: IPAddress | None = None, datagram: bool = False) -> None:
         self.buffer = b""
-        self.out = b""
 
     def receive_data(self, data: bytes) -> Sequence[Request]:
         self.buffer += data
@@ -50,7 +49,7 @@ class Lines(Dialogue):
     def own(self, line: bytes) -> bool:
         """What needs nobody else to be answered."""
         if line == b"!":
-            self.out += b"wrong\n"
+            self.said += b"wrong\n"
             self._refuse("it said !")
         self.closing = line == b"."
         return False
@@ -65,19 +64,15 @@ class Lines(Dialogue):
     def reply(self, request: Request, outcome: Outcome) -> None:
         match outcome:
             case None:
-                self.out += b"kept\n"
+                self.said += b"kept\n"
             case Permit():
-                self.out += b"yes\n"
+                self.said += b"yes\n"
             case Refused():
-                self.out += b"refused\n"
+                self.said += b"refused\n"
             case Unavailable():
-                self.out += b"later\n"
+                self.said += b"later\n"
             case _:
-                self.out += b"no\n"
-
-    def data_to_send(self) -> bytes:
-        data, self.out = self.out, b""
-        return data
+                self.said += b"no\n"
 
 
 class Mute(Lines):
