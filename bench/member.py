@@ -25,9 +25,10 @@ WINDOW = 3600.0
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """The daemon's event loop."""
-    from poplock.serve import _event_loop
+    """The daemon's event loop, in an interpreter that is tuned as the daemon's."""
+    from poplock.serve import _event_loop, tune_interpreter
 
+    tune_interpreter()
     return _event_loop()
 
 

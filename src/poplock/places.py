@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from .core.addresses import LONGEST_ADDRESS, Network, network_of, parse_ip
+from .core.addresses import LONGEST_ADDRESS, Network, client_network
 from .core.answers import NoOpinion
 from .core.grants import Grant
 from .core.memo import Memo
@@ -49,7 +49,7 @@ class Places(Memo[str, Place]):
 def _place(ipv6_prefix: int, client: str) -> Place:
     network: Network | None
     try:
-        network = network_of(parse_ip(client), ipv6_prefix)
+        network = client_network(client, ipv6_prefix)
         why = f"no grant for {network}"
     except ValueError:
         network, why = None, f"{client[:64]!r} is not an address"

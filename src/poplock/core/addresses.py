@@ -70,6 +70,13 @@ def network_of(ip: IPAddress, ipv6_prefix: int) -> Network:
     return Network(f"{IPv6Address(int(ip) >> host_bits << host_bits)}/{ipv6_prefix}")
 
 
+def client_network(text: str, ipv6_prefix: int) -> Network:
+    """The network of a client as an MTA spelt it; ValueError as in `parse_ip`."""
+    if is_ipv4(text):  # there is one spelling of each
+        return Network(f"{text}/32")
+    return network_of(parse_ip(text), ipv6_prefix)
+
+
 def client_in(network: Network, address: str) -> str | None:
     """The client's address where the network's own text doesn't tell it.
 

@@ -151,11 +151,14 @@ class Asker:
         but nobody tells us of their changes.
         """
         store, values = self._store, _Values()
-        parts = self._by_master(networks) if store.reach.clustered else [networks]
-        for some in await asyncio.gather(*[self._ask_master(part) for part in parts]):
+        if not store.reach.clustered:
+            return store.documents((await self._ask_master(networks)).items()), []
+        for some in await asyncio.gather(*map(self._ask_master, self._by_master(networks))):
             values |= some
         moved = [n for n, value in values.items() if isinstance(value, MovedError | AskError)]
-        found = store.documents((n, v) for n, v in values.items() if n not in moved)
+        for network in moved:
+            del values[network]
+        found = store.documents(values.items())
         if moved:
             self._on_moved()
             try:

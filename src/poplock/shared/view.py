@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 
 from ..core.addresses import Network
-from ..core.grants import Grant, Revoked, after_revocation
+from ..core.grants import Grant, Key, Revoked, after_revocation
 from ..core.table import Change, GrantTable
 from ..stores.document import Document
 
@@ -54,13 +54,14 @@ class View:
 
     def remember(self, network: Network, grants: Iterable[Grant]) -> list[Change]:
         """Hold exactly these of a network; what changes by it."""
-        changes = {grant.key: Change(grant.key, None) for grant in self.table.find(network)}
+        changes: dict[Key, Change] = {}
         for held in self.table.find(network):
             self.table.drop(held)
+            changes[held.key] = Change(held.key, None)
         for grant in grants:
             change = self.table.give(grant)
             if change is not None:
-                changes[grant.key] = change
+                changes[change.key] = change
         return list(changes.values())
 
     def drop(self, network: Network) -> list[Change]:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poplock.core.addresses import Network, NetworkSet, client_in, network_of, parse_ip
+from poplock.core.addresses import (
+    Network,
+    NetworkSet,
+    client_in,
+    client_network,
+    network_of,
+    parse_ip,
+)
 
 
 @given(st.text(max_size=50) | st.ip_addresses().map(str))
@@ -46,3 +53,17 @@ def test_a_network_and_its_client_give_the_address_back(ip, prefix: int) -> None
     network = network_of(ip, prefix)
     assert (client_in(network, str(ip)) or network.partition("/")[0]) == str(ip)
     assert client_in(Network("203.0.113.9/32"), "203.0.113.9") is None
+
+
+_digits = st.text("0123456789.", max_size=20) | st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,4}){3}")
+
+
+@given(_digits | st.text(max_size=50) | st.ip_addresses().map(str), st.integers(16, 128))
+def test_a_client_s_network_is_that_of_its_address(text: str, prefix: int) -> None:
+    try:
+        expected = network_of(parse_ip(text), prefix)
+    except ValueError:
+        with pytest.raises(ValueError):
+            client_network(text, prefix)
+    else:
+        assert client_network(text, prefix) == expected
