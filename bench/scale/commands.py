@@ -5,11 +5,11 @@ import time
 from poplock.core.addresses import Network
 from poplock.core.grants import Grant
 from poplock.stores.document import grant_register, pack
-from poplock.stores.redis import _KEEP, _OUTLIVES
+from poplock.stores.redis import _KEEP, _KEEP_SHA, _OUTLIVES
 
 SOURCE = "file:/var/log/mail.log"
 HOST = "pop7.example.org"
-_KEEP_BYTES, _OUTLIVES_BYTES = _KEEP.encode(), str(_OUTLIVES).encode()
+_SCRIPT, _OUTLIVES_BYTES = _KEEP_SHA.encode(), str(_OUTLIVES).encode()
 _START = time.time()
 _seq = 0
 
@@ -32,9 +32,14 @@ def document(number: int, user: int = 0) -> bytes:
     return pack([grant_register(grant, HOST, now)])
 
 
+def load() -> tuple[bytes, ...]:
+    """What makes a server know the script of `keep`."""
+    return b"SCRIPT", b"LOAD", _KEEP.encode()
+
+
 def keep(number: int, user: int = 0) -> bytes:
     told = document(number, user)
-    return packed(b"EVAL", _KEEP_BYTES, b"1", key(number), told, _OUTLIVES_BYTES)
+    return packed(b"EVALSHA", _SCRIPT, b"1", key(number), told, _OUTLIVES_BYTES)
 
 
 def get(numbers: list[int]) -> bytes:

@@ -69,6 +69,7 @@ class Shard:
     def __init__(self, port: int, pid: int) -> None:
         self.port, self.pid = port, pid
         self.client = Client(port)
+        self.client.ask(*commands.load())
         self._next = 0
 
     def fill(self, count: int, grants: int = 1, first: int = 0) -> float:
