@@ -165,18 +165,22 @@ class Place:
 
 
 @contextmanager
-def place(*, dialects: Sequence[str] = ("dovecot",), more: str = "") -> Iterator[Place]:
+def place(
+    *, dialects: Sequence[str] = ("dovecot",), more: str = "", answers: bool = True
+) -> Iterator[Place]:
     """A fresh folder with a configuration: one log, one policy listener, one store, and more."""
     with tempfile.TemporaryDirectory(prefix="poplock-bench-") as name:
         here = Place(Path(name), free_port())
+        # Half of the load's clients have no grant; their answers are to cost work, not time.
+        answer = (
+            f'[[answer]]\ntype = "postfix_policy"\nlisten = "inet:127.0.0.1:{here.port}"\n'
+            "patience = 0\n"
+        )
         (here.folder / "poplock.toml").write_text(
             f'[store]\npath = "{here.store}"\n'
             f'[control]\npath = "{here.control}"\n'
             f'[[source]]\ntype = "file"\npath = "{here.log}"\n'
-            f"dialects = {json.dumps(list(dialects))}\n"
-            f'[[answer]]\ntype = "postfix_policy"\nlisten = "inet:127.0.0.1:{here.port}"\n'
-            # Half of the load's clients have no grant; their answers are to cost work, not time.
-            "patience = 0\n" + more
+            f"dialects = {json.dumps(list(dialects))}\n" + answer * answers + more
         )
         here.log.touch()
         yield here

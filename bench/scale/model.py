@@ -1,11 +1,11 @@
 """A stretch of the site's time, login by login and question by question.
 
-    login -> POP host -> shard -> (push) every host
+    login -> POP host -> shard -> (push) every SMTP host
     question -> SMTP host -> its view, or shard -> SMTP host -> answer
 
 Every POP host and every shard is there, and all questions. The pushes are followed into
-`FOLLOWED` of the SMTP hosts and as many POP hosts only: they are all alike, and only those are
-counted as hosts.
+`FOLLOWED` of the SMTP hosts only: they are all alike, and only those are counted as hosts. POP
+hosts hear of revocations alone, which are too few to matter.
 
 A host tells in batches, one on its way, and asks in at most `MOST_FLIGHTS` at once; what comes
 meanwhile goes with the next (`poplock.shared`).
@@ -163,7 +163,6 @@ class _Play:
         self.got = [0.0] * site.shards
         self.again = [0] * site.pop_hosts  # grants that are still to be told again
         self.followed = list(range(min(FOLLOWED, site.smtp_hosts)))
-        self.following = [self.smtps[n] for n in self.followed] + self.pops[:FOLLOWED]
 
     # Where things are.
 
@@ -254,8 +253,6 @@ class _Play:
             if isinstance(thing, Login):
                 seconds += costs.login
                 outcome.append((self.telling[pop].put, thing))
-            elif isinstance(thing, int):
-                seconds += costs.push + costs.drop * thing
             else:
                 outcome.append((self._part_told, pop))
         return seconds, outcome
@@ -314,17 +311,17 @@ class _Play:
                     self.got[shard] += costs.get_wire / 2
                     self.sent[shard] += costs.get_wire / 2 + costs.get_wire_each * question.weight
         if changed:
-            hosts = self.site.smtp_hosts + self.site.pop_hosts
+            hosts = self.site.smtp_hosts
             seconds += costs.shard_push * hosts
             self.sent[shard] += hosts * (costs.push_wire * changed + costs.packet)
             self.got[shard] += hosts * costs.packet / 2
-            outcome += [(self._pushed, (host, changed)) for host in self.following]
+            outcome += [(self._pushed, (host, changed)) for host in self.followed]
         outcome += [(self._replied, (shard, thing)) for thing in batch]
         return seconds, outcome
 
-    def _pushed(self, push: tuple[Turning, int]) -> None:
+    def _pushed(self, push: tuple[int, int]) -> None:
         host, changed = push
-        self.world.at(self.world.now + self.costs.hop, host.take, changed)
+        self.world.at(self.world.now + self.costs.hop, self.smtps[host].take, changed)
 
     def _replied(self, reply: tuple[int, Any]) -> None:
         shard, thing = reply

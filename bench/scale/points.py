@@ -93,7 +93,7 @@ def _reality(scene: Traffic, shards: int, seconds: float) -> dict[str, float]:
         for name in ("pop1", "smtp1", "smtp2"):
             told = ", ".join(f'"{node}"' for node in nodes)
             more = f'[shared]\nmode = "{mode}"\nnodes = [{told}]\nhost = "{name}"\n'
-            here = exits.enter_context(place(more=more))
+            here = exits.enter_context(place(more=more, answers=name != "pop1"))
             hosts.append((here, exits.enter_context(daemon(here))))
         time.sleep(SETTLED)
         watched = [*pids, *(pid for _, pid in hosts)]
