@@ -95,9 +95,8 @@ def failover(path: Path, fail: Failover, seen: Sequence[Seen], seconds: float) -
             below.axvspan(again[0], again[-1] + 1, color=GREEN, alpha=0.15, linewidth=0)
             below.annotate(
                 "POP hosts tell again what they know",
-                ((again[0] + again[-1] + 1) / 2, 0.6),
+                (again[0] + 0.5, 0.85),
                 xycoords=("data", "axes fraction"),
-                ha="center",
             )
         for axes in (above, below):
             axes.set_xlim(0, seconds)
