@@ -14,6 +14,7 @@ import socket
 from typing import Any
 
 from ..core.addresses import IPAddress, parse_ip
+from ..core.answers import NoOpinion, Permit, Query
 from ..core.errors import WireError
 from .listen import remove_name
 from .service import Rights, Service
@@ -117,14 +118,30 @@ class _Exchange(Talk):
         return _Exchange(self._server, *self._sender)
 
     def hear(self, data: bytes, back: _Back) -> None:
-        """Take one datagram."""
+        """Take one datagram.
+
+        Nearly always that is one question, and its answer is known: it is given here, since the way
+        through `_take`, made for all that may have to wait, costs 5 % more.
+        """
         if not self._admitted:
             self._service.complain(self._peer(), "it is not among the peers")
             return
         self.idle = False
         self._back = back
+        dialogue, answer = self._dialogue, None
         try:
-            self._take(self._dialogue.receive_data(data))
+            requests = dialogue.receive_data(data)
+            if len(requests) == 1 and isinstance(query := requests[0], Query) and self._may_ask:
+                answer = self._check(query)
+                if type(answer) is Permit or (type(answer) is NoOpinion and not self._patience):
+                    dialogue.reply(query, answer)
+                    if dialogue.said and not dialogue.refusals and not dialogue.closing:
+                        self._send(dialogue.said)
+                        dialogue.said = b""
+                        self.idle = self._lasts
+                        return
+                    requests = ()
+            self._take(requests, found=answer)
         except WireError as error:
             self._say()  # what the protocol says to a wrong request
             self._service.complain(self._peer(), str(error))

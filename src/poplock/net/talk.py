@@ -49,11 +49,14 @@ class Talk:
         self._admitted = self._may_ask or self._may_tell or self._dialogue.refuses
 
     def _take(
-        self, requests: Sequence[Request], waited: bool = False, found: Answer | None = None
+        self,
+        requests: Sequence[Request],
+        waited: bool = False,
+        found: Answer | Elsewhere | None = None,
     ) -> None:
         """Reply in order to what the dialogue has understood, up to what has to wait.
 
-        `found` is the answer to the first.
+        `found` is what the authority has said of the first.
         """
         if self._waiting:
             self._held = [*self._held, *requests]

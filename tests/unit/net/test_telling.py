@@ -4,7 +4,8 @@ import asyncio
 import socket
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from poplock.authorizer import Authorizer
-from poplock.core.addresses import IPAddress, NetworkSet
+from poplock.core.addresses import IPAddress, Network, NetworkSet
 from poplock.core.answers import Outcome, Permit, Query, Refused, Unavailable
 from poplock.core.clock import FakeClock
 from poplock.core.dialogue import Dialogue, Request
@@ -124,22 +125,31 @@ async def over_tcp(world: World, data: bytes) -> bytes:
 
 
 async def over_udp(world: World, data: bytes) -> bytes:
-    """Send one datagram; the reply, or b"" where the server said nothing to it but took another."""
+    """Send one datagram, and read the reply."""
+    async with udp_client(world) as client:
+        client.send(data)
+        return await received(client)
+
+
+@asynccontextmanager
+async def udp_client(world: World) -> AsyncIterator[socket.socket]:
+    """A socket that is connected to a server."""
     server = DatagramServer(world.service)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     sock.setblocking(False)
     await server.start(sock)
-    loop = asyncio.get_running_loop()
-    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    client.setblocking(False)
     try:
-        client.connect(sock.getsockname())
-        await loop.sock_sendall(client, data)
-        return await asyncio.wait_for(loop.sock_recv(client, 65_536), 5)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(sock.getsockname())
+            client.setblocking(False)
+            yield client
     finally:
-        client.close()
         await server.close()
+
+
+async def received(client: socket.socket) -> bytes:
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65_536), 5)
 
 
 ways = pytest.mark.parametrize("way", [over_tcp, over_udp])
@@ -273,20 +283,11 @@ def test_good_bye_ends_the_connection_after_all_replies() -> None:
 def test_a_wrong_datagram_is_counted_and_the_next_one_is_taken() -> None:
     async def main() -> None:
         world = World()
-        server = DatagramServer(world.service)
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", 0))
-        sock.setblocking(False)
-        await server.start(sock)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(sock.getsockname())
-            client.setblocking(False)
+        async with udp_client(world) as client:
             for data in (b"garbage\n", b"", b"\0" * 60_000, b"+203.0.113.9\n"):
                 client.send(data)
-            loop = asyncio.get_running_loop()
-            assert await asyncio.wait_for(loop.sock_recv(client, 100), 5) == b"kept\n"
+            assert await received(client) == b"kept\n"
         assert world.service.refused == 1
-        await server.close()
 
     asyncio.run(main())
 
@@ -408,21 +409,10 @@ class Lasting(Lines):
 
 async def each_answered(world: World, datagrams: Sequence[bytes]) -> list[bytes]:
     """The replies of one server to as many datagrams, sent at once."""
-    server = DatagramServer(world.service)
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("127.0.0.1", 0))
-    sock.setblocking(False)
-    await server.start(sock)
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(sock.getsockname())
-            client.setblocking(False)
-            for data in datagrams:
-                client.send(data)
-            receive = asyncio.get_running_loop().sock_recv
-            return [await asyncio.wait_for(receive(client, 100), 5) for _ in datagrams]
-    finally:
-        await server.close()
+    async with udp_client(world) as client:
+        for data in datagrams:
+            client.send(data)
+        return [await received(client) for _ in datagrams]
 
 
 @pytest.mark.parametrize(
@@ -445,20 +435,11 @@ def test_a_dialogue_that_lasts_serves_until_it_waits_or_ends(
 def test_a_dialogue_is_not_used_again_after_what_was_wrong_for_it() -> None:
     async def story() -> None:
         world = World(Lasting)
-        server = DatagramServer(world.service)
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", 0))
-        sock.setblocking(False)
-        await server.start(sock)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(sock.getsockname())
-            client.setblocking(False)
+        async with udp_client(world) as client:
             client.send(b"?203.0.113.9\ngarbage\n?203.0.113.8")  # the rest would stay in it
             client.send(b"?203.0.113.9\n")
-            receive = asyncio.get_running_loop().sock_recv
-            assert await asyncio.wait_for(receive(client, 100), 5) == b"no\n"
+            assert await received(client) == b"no\n"
         assert world.service.refused == 1
-        await server.close()
 
     Lasting.made = 0
     asyncio.run(story())
@@ -475,6 +456,27 @@ def test_a_datagram_that_waits_holds_up_no_other_of_its_sender() -> None:
         assert not asking.done()
         world.disk.set()
         assert await asking == [b"yes\n", b"kept\n"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("made", [Lines, Lasting])
+def test_who_logs_in_while_his_datagram_waits_is_permitted_and_counted_once(
+    made: MakeDialogue,
+) -> None:
+    async def story() -> None:
+        world = World(made)
+        world.service.limits = Limits(patience=60)
+        asking = asyncio.create_task(over_udp(world, b"?203.0.113.9\n"))
+        network = Network("203.0.113.9/32")
+        while not world.authorizer.expects(network):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        world.authorizer.record(
+            [Login(NOW, ip_address("203.0.113.9"), "ann", "imap", source="log")]
+        )
+        assert await asking == b"yes\n"
+        counts = world.authorizer.counts
+        assert (counts.permits, counts.no_opinions, counts.unavailable) == (1, 0, 0)
 
     asyncio.run(story())
 
