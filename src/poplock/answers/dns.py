@@ -94,21 +94,40 @@ _REPLIED = _Question("")
 """Stands beside a reply where else a question stands beside its id."""
 
 
-class DnsDialogue(Dialogue):
-    """One connection, whose messages have their length in front, or one datagram."""
+class DnsDatagram(Dialogue):
+    """One datagram, which is one message."""
 
     lasts = True
 
-    def __init__(self, zone: Zone, *, datagram: bool) -> None:
+    def __init__(self, zone: Zone) -> None:
         self._questions = zone.questions
-        self._datagram = datagram
+        self._asked: tuple[bytes, _Question]  # its id, and what awaits the authority
+
+    def receive_data(self, data: bytes) -> Sequence[Query]:
+        if not data:
+            return ()
+        ident, question = data[:_ID], self._questions[data[_ID:]]
+        if question.reply:
+            self.said = ident + question.reply
+            return ()
+        self._asked = ident, question
+        return (question,)
+
+    def reply(self, request: Request, outcome: Outcome) -> None:
+        ident, question = self._asked
+        self.said = ident + _answer(question, outcome)
+
+
+class DnsConnection(Dialogue):
+    """One connection, whose messages have their length in front (RFC 1035, 4.2.2)."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._questions = zone.questions
         self._buffer = b""
         self._owed: deque[tuple[bytes, _Question]] = deque()
         """Ids and questions that await the authority, and replies to what came behind them."""
 
     def receive_data(self, data: bytes) -> Sequence[Query]:
-        if self._datagram:
-            return self._take(data) if data else ()
         buffer = self._buffer + data if self._buffer else data
         requests: list[Query] = []
         start = 0
@@ -118,34 +137,33 @@ class DnsDialogue(Dialogue):
                 raise WireError(f"a message of more than {LONGEST_MESSAGE} bytes")
             if len(buffer) < end:
                 break
-            requests += self._take(buffer[start + 2 : end])
+            requests += self._read(buffer[start + 2 : end])
             start = end
         self._buffer = buffer[start:]
         self.at_rest = not self._buffer
         return requests
 
-    def reply(self, request: Request, outcome: Outcome) -> None:
-        owed = self._owed
-        ident, question = owed.popleft()
-        self.said += self._framed(ident + _answer(question, outcome))
-        while owed and owed[0][1] is _REPLIED:
-            self.said += owed.popleft()[0]
-
-    def _take(self, message: bytes) -> Sequence[Query]:
+    def _read(self, message: bytes) -> Sequence[Query]:
         """The query of a message; what needs no authority is answered at once."""
         ident, question = message[:_ID], self._questions[message[_ID:]]
         if not question.reply:
             self._owed.append((ident, question))
             return (question,)
-        reply = self._framed(ident + question.reply)
         if self._owed:
-            self._owed.append((reply, _REPLIED))
+            self._owed.append((ident + question.reply, _REPLIED))
         else:
-            self.said += reply
+            self._say(ident + question.reply)
         return ()
 
-    def _framed(self, message: bytes) -> bytes:
-        return message if self._datagram else len(message).to_bytes(2) + message
+    def reply(self, request: Request, outcome: Outcome) -> None:
+        owed = self._owed
+        ident, question = owed.popleft()
+        self._say(ident + _answer(question, outcome))
+        while owed and owed[0][1] is _REPLIED:
+            self._say(owed.popleft()[0])
+
+    def _say(self, message: bytes) -> None:
+        self.said += len(message).to_bytes(2) + message
 
 
 def _read(zone: Zone, data: bytes) -> _Question:
@@ -281,4 +299,4 @@ def _client(labels: tuple[bytes, ...]) -> str | None:
 
 def dialogues(settings: "DnsSettings", with_sender: bool) -> MakeDialogue:
     zone = Zone(settings.zone)
-    return lambda peer, datagram: DnsDialogue(zone, datagram=datagram)
+    return lambda peer, datagram: DnsDatagram(zone) if datagram else DnsConnection(zone)

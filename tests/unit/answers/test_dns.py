@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poplock.answers.dns import DnsDialogue, Zone
+from poplock.answers.dns import DnsDatagram, Zone
 from poplock.core.answers import NoOpinion, Outcome, Permit, Unavailable
 from poplock.core.errors import WireError
 from poplock.core.grants import Grant
@@ -35,15 +35,15 @@ def question(
     return header + name(text) + struct.pack("!2H", qtype, 1) + more
 
 
-def asked(message: bytes) -> tuple[DnsDialogue, list[str]]:
-    talk = DnsDialogue(ZONE, datagram=True)
+def asked(message: bytes) -> tuple[DnsDatagram, list[str]]:
+    talk = DnsDatagram(ZONE)
     queries = [*talk.receive_data(message), *talk.receive_data(b"")]
     return talk, [q.client for q in queries]
 
 
 def replied(message: bytes, outcome: Outcome) -> tuple[int, int, bytes]:
     """Code, number of records in the answer, the whole reply."""
-    talk = DnsDialogue(ZONE, datagram=True)
+    talk = DnsDatagram(ZONE)
     for query in talk.receive_data(message):
         talk.reply(query, outcome)
     reply = talk.data_to_send()
@@ -154,17 +154,17 @@ def test_a_question_that_was_asked_before_is_answered_by_todays_answer_with_its_
     assert replied(question(qtype=TXT), grant("ann"))[2].endswith(b"\3ann")
     assert replied(question(qtype=TXT), grant("bob"))[2].endswith(b"\3bob")
     assert [replied(question(), o)[0] for o in (grant(), NoOpinion("x"), grant())] == [0, 3, 0]
-    talk = DnsDialogue(ZONE, datagram=True)
+    talk = DnsDatagram(ZONE)
     (query,) = talk.receive_data(again)
     talk.reply(query, Unavailable("x"))
     assert talk.data_to_send()[:4] == b"\0\1\x85\2"
-    other = DnsDialogue(Zone("example.org"), datagram=True)
+    other = DnsDatagram(Zone("example.org"))
     assert not other.receive_data(question(qtype=TXT)), "in another zone it is another question"
 
 
 @given(data=st.binary(max_size=200), flags=st.integers(0, 0x7FFF))
 def test_any_datagram_gives_a_query_a_reply_or_a_wire_error(data: bytes, flags: int) -> None:
-    talk = DnsDialogue(ZONE, datagram=True)
+    talk = DnsDatagram(ZONE)
     try:
         queries = talk.receive_data(struct.pack("!HH", 1, flags) + data)
     except WireError:
