@@ -71,7 +71,7 @@ def network_of(ip: IPAddress, ipv6_prefix: int) -> Network:
 
 
 def client_network(text: str, ipv6_prefix: int) -> Network:
-    """The network of a client as an MTA spelt it; ValueError as in `parse_ip`."""
+    """The network of a client as an MTA or an operator spells it; ValueError as in `parse_ip`."""
     if is_ipv4(text):  # there is one spelling of each
         return Network(f"{text}/32")
     return network_of(parse_ip(text), ipv6_prefix)
@@ -88,7 +88,7 @@ def client_in(network: Network, address: str) -> str | None:
 def parse_network(text: str, ipv6_prefix: int) -> Network:
     """What an operator types: an address (widened as a login's is) or a network as stored."""
     if "/" not in text:
-        return network_of(parse_ip(text), ipv6_prefix)
+        return client_network(text, ipv6_prefix)
     return Network(str(ip_network(text, strict=True)))
 
 

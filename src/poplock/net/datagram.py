@@ -140,7 +140,7 @@ class _Exchange(Talk):
                         dialogue.said = b""
                         self.idle = self._lasts
                         return
-                    requests = ()
+                    requests = ()  # there is more to say or do than to reply
             self._take(requests, found=answer)
         except WireError as error:
             self._say()  # what the protocol says to a wrong request
